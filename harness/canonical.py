@@ -1,0 +1,36 @@
+"""One text for one value: canonical JSON, with NaN and infinities written out, and its digest."""
+
+import hashlib
+import json
+import math
+from typing import Any
+
+
+def dumps(value: Any) -> str:
+    """Sorted keys, no spaces, UTF-8; NaN and infinities become {"$float": "nan" | "inf" | "-inf"}."""
+    return json.dumps(encode(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def loads(text: str | bytes) -> Any:
+    """Reads what `dumps` wrote. Raises ValueError for anything that is not JSON."""
+    return json.loads(text, object_hook=_decode)
+
+
+def digest(value: Any, *, length: int = 16) -> str:
+    """The first `length` hexadecimal digits of the sha256 of the canonical text."""
+    return hashlib.sha256(dumps(value).encode()).hexdigest()[:length]
+
+
+def encode(value: Any) -> Any:
+    """Plain data with every non-finite float written out."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"$float": str(value)}
+    if isinstance(value, dict):
+        return {str(key): encode(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [encode(item) for item in value]
+    return value
+
+
+def _decode(found: dict[str, Any]) -> Any:
+    return float(found["$float"]) if found.keys() == {"$float"} else found

@@ -1,0 +1,27 @@
+"""Errors in the words of the person who can mend them: what was wanted, what was found, what to do."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class HarnessError(Exception):
+    """A mistake that its reader can mend. Shown as one line, never with a traceback.
+
+    `message` says what was wanted and what was found; `hint` says what to do.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} (hint: {self.hint})" if self.hint else self.message
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> HarnessError:
+    """The error for a name nobody gave: names the kind, what is known and the nearest spelling."""
+    names = sorted(known)
+    nearest = get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else "`harness list` shows what there is"
+    return HarnessError(f"wanted a {kind} ({', '.join(names) or 'there is none'}), found {name!r}", hint=hint)

@@ -1,0 +1,73 @@
+"""What a trial fixes beside its cell and its task: the model around the layer, the training, the shape."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.errors import HarnessError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSettings:
+    """The model around the recurrent layer.
+
+    `hidden`: H of every layer. `layers`: how many are stacked. `bidirectional`: a second stack reads backwards.
+    `dropout`: probability, between layers. `embedding`: size of the vectors that symbols become. `attention`: the
+    decoder looks at all of the encoder's outputs (Luong, Pham & Manning 2015, global, "general").
+    """
+
+    hidden: int = 64
+    layers: int = 1
+    bidirectional: bool = False
+    dropout: float = 0.0
+    embedding: int = 64
+    attention: bool = False
+
+    def __post_init__(self) -> None:
+        _positive(self, "hidden", "layers", "embedding")
+        if not 0 <= self.dropout < 1:
+            raise HarnessError(f"wanted a dropout from 0 to below 1, found {self.dropout}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSettings:
+    """One training: Adam (Kingma & Ba 2015) for `steps` optimiser steps of `batch` examples.
+
+    `clip`: the gradients' global norm is cut to this after the backward pass; none leaves it. `evaluate_every`:
+    steps between evaluations on `validation` held-out examples; `test`: examples of the one final test.
+    """
+
+    optimiser: Literal["adam"] = "adam"
+    learning_rate: float = 1e-2
+    clip: float | None = 1.0
+    batch: int = 32
+    steps: int = 1000
+    evaluate_every: int = 50
+    validation: int = 512
+    test: int = 2048
+
+    def __post_init__(self) -> None:
+        _positive(self, "learning_rate", "batch", "steps", "evaluate_every", "validation", "test")
+        if self.clip is not None:
+            _positive(self, "clip")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerShape:
+    """The size of a speed or memory trial: batch B, length T, hidden H, inputs I."""
+
+    batch: int
+    length: int
+    hidden: int
+    inputs: int
+
+    def __post_init__(self) -> None:
+        _positive(self, "batch", "length", "hidden", "inputs")
+
+    def __str__(self) -> str:
+        return f"B{self.batch} T{self.length} H{self.hidden} I{self.inputs}"
+
+
+def _positive(settings: object, *names: str) -> None:
+    for name in names:
+        if not getattr(settings, name) > 0:
+            raise HarnessError(f"wanted {name} above 0, found {getattr(settings, name)}")

@@ -1,0 +1,120 @@
+"""A trial is a question: a frozen value whose id is the hash of its content."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from harness.backend import Dtype
+from harness.canonical import digest
+from harness.options import changed_options, options_of
+from harness.settings import LayerShape, ModelSettings, TrainingSettings
+from harness.spelling import Scalar, Spelling
+
+Measure = Literal["conformance", "accuracy", "speed", "memory"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A cell or a task as a trial holds it: its name, its own version and every option written out."""
+
+    name: str
+    version: int
+    options: tuple[tuple[str, Scalar], ...] = ()
+    changed: tuple[tuple[str, Scalar], ...] = ()
+
+    @classmethod
+    def of(cls, value: Any) -> "Subject":
+        """The subject of a catalog's cell or task."""
+        return cls(
+            name=value.about.name,
+            version=value.about.version,
+            options=tuple(sorted(options_of(value).items())),
+            changed=tuple(sorted(changed_options(value).items())),
+        )
+
+    @property
+    def spelling(self) -> Spelling:
+        """The shortest spelling: only the options that differ from their defaults."""
+        return Spelling(self.name, dict(self.changed))
+
+    def __str__(self) -> str:
+        return str(self.spelling)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One question. A measure fixes which of the optional fields are there; absent ones are None and not in the id.
+
+    Always: `measure`, `cell`, `backend`, `device`, `dtype`, `threads`. Accuracy: `task`, `model`, `training`,
+    `seed`. Speed and memory: `shape`; speed also `versus`, the backend it is compared with.
+    """
+
+    measure: Measure
+    cell: Subject
+    backend: str
+    device: str = "cpu"
+    dtype: Dtype = "float32"
+    threads: int = 1
+    task: Subject | None = None
+    model: ModelSettings | None = None
+    training: TrainingSettings | None = None
+    seed: int | None = None
+    shape: LayerShape | None = None
+    versus: str | None = None
+
+    @property
+    def id(self) -> str:
+        """16 hexadecimal digits: the hash of the whole question, every option written out."""
+        return digest(self.to_plain())
+
+    @property
+    def pair(self) -> str:
+        """The cell on its backend, as a person writes it: `lstm@torch`."""
+        return f"{self.cell}@{self.backend}"
+
+    def to_plain(self) -> dict[str, Any]:
+        """Plain data, without the absent fields."""
+        plain: dict[str, Any] = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Subject):
+                plain[field.name] = {
+                    "name": value.name,
+                    "version": value.version,
+                    "options": dict(value.options),
+                    "spelling": str(value),
+                }
+            elif dataclasses.is_dataclass(value):
+                plain[field.name] = dataclasses.asdict(value)  # type: ignore[arg-type]
+            elif value is not None:
+                plain[field.name] = value
+        return plain
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> "Trial":
+        """Reads `to_plain` back. Raises KeyError or TypeError for anything else."""
+        from harness.spelling import parse
+
+        values = dict(plain)
+        for name in ("cell", "task"):
+            if name in values:
+                found = values[name]
+                values[name] = Subject(
+                    name=found["name"],
+                    version=found["version"],
+                    options=tuple(sorted(found["options"].items())),
+                    changed=tuple(sorted(parse(found["spelling"]).options.items())),
+                )
+        for name, kind in (("model", ModelSettings), ("training", TrainingSettings), ("shape", LayerShape)):
+            if name in values:
+                values[name] = kind(**values[name])
+        return cls(**values)
+
+    def __str__(self) -> str:
+        parts = [self.measure, self.pair]
+        parts += [str(part) for part in (self.task, self.shape) if part is not None]
+        if self.training is not None:
+            parts.append(f"lr {self.training.learning_rate:g}")
+        if self.seed is not None:
+            parts.append(f"seed {self.seed}")
+        return " · ".join(parts)
