@@ -42,7 +42,7 @@ class CellLayer(nn.Module):
         """The parameters by the cell's names."""
         return dict(self.named_parameters())
 
-    def _checked(self, state: State | None, x: Tensor) -> State:
+    def _checked(self, state: Any, x: Tensor) -> State:
         shapes = self.cell.states(self.plan.inputs, self.plan.hidden)
         wanted = [(x.shape[1], *shape) for shape in shapes.values()]
         if state is None:
