@@ -55,10 +55,11 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criterion:
-    """Solved: `metric` beyond `threshold` on `consecutive` evaluations in a row."""
+    """Solved: `metric` below `threshold` (where higher is better: at least) on `consecutive` evaluations in a row."""
 
     metric: str
     threshold: float
+    better: Literal["lower", "higher"] = "lower"
     consecutive: int = 3
 
 

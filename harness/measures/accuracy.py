@@ -1,0 +1,127 @@
+"""Accuracy: does the cell learn the task, after how many steps, and how well."""
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness.backend import LayerPlan
+from harness.errors import HarnessError
+from harness.measures import Context
+from harness.model import LayerBuilder, build_model
+from harness.record import Answer, Measured, Status
+from harness.task import Criterion, Metric, Problem
+from harness.training import Evaluation, Lesson, evaluate, train
+from harness.trial import Trial
+
+
+def measure(trial: Trial, context: Context) -> Answer:
+    """Trains once, stops early only by the task's criterion, tests the best weights once.
+
+    The best weights are those of the evaluation with the best validation score by the leading metric.
+    """
+    if trial.task is None or trial.model is None or trial.training is None or trial.seed is None:
+        raise HarnessError(f"wanted an accuracy trial with task, model, training and seed, found {trial}")
+    _settle(trial)
+    task = context.catalog.task(trial.task.spelling)
+    cell = context.catalog.cell(trial.cell.spelling)
+    problem = task.problem()
+    plan = LayerPlan(inputs=0, hidden=trial.model.hidden, device=trial.device, dtype=trial.dtype)
+    builder = LayerBuilder(cell, context.catalog.backend(trial.backend), plan, trial.seed)
+    model = build_model(builder, problem, trial.model).to(trial.device)
+    lesson = Lesson(task=task, name=str(trial.task), seed=trial.seed, device=trial.device)
+
+    history: list[Evaluation] = []
+    best, best_weights = None, None
+    solved = False
+    for evaluation in train(model, lesson, trial.training):
+        history.append(evaluation)
+        if evaluation.diverged:
+            break
+        if best is None or _improves(evaluation, best, problem.metrics[0]):
+            best, best_weights = evaluation, copy.deepcopy(model.state_dict())
+        solved = is_solved(problem.solved, history)
+        if solved:
+            break
+
+    values = _course(problem, history, trial.training.steps, solved=solved)
+    values |= {f"baseline.{name}": Measured(score) for name, score in task.baseline().items()}
+    values |= _sizes(model)
+    if best is not None and best_weights is not None:
+        values["best_step"] = Measured(best.step, "steps")
+        values |= {f"validation.{name}": Measured(score) for name, score in best.scores.items()}
+    last = history[-1]
+    status, reason = Status.OK, ""
+    if last.diverged:
+        status, reason = Status.DIVERGED, f"the loss was {last.losses[-1]} at step {last.step}"
+    elif best_weights is not None:
+        model.load_state_dict(best_weights)
+        exam = lesson.examine("test", trial.training.test)
+        values |= {f"test.{name}": Measured(score) for name, score in evaluate(model, task, exam, trial.device).items()}
+        values["tested"] = Measured(sum(batch.x.shape[1] for batch in exam), "examples")
+    return Answer(
+        values=values,
+        arrays=_curves(problem, history),
+        timed_arrays=frozenset({"seconds"}),
+        status=status,
+        reason=reason,
+    )
+
+
+def is_solved(criterion: Criterion | None, history: list[Evaluation]) -> bool:
+    """Whether the last evaluations meet the criterion, as many in a row as it asks for."""
+    if criterion is None or len(history) < criterion.consecutive:
+        return False
+    scores = [evaluation.scores.get(criterion.metric, float("nan")) for evaluation in history[-criterion.consecutive :]]
+    if criterion.better == "lower":
+        return all(score < criterion.threshold for score in scores)
+    return all(score >= criterion.threshold for score in scores)
+
+
+def _settle(trial: Trial) -> None:
+    """Fixes what could make the same trial answer differently."""
+    torch.set_num_threads(trial.threads)
+    torch.use_deterministic_algorithms(True)
+    if trial.device == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.benchmark = False
+
+
+def _improves(a: Evaluation, b: Evaluation, metric: Metric) -> bool:
+    return metric.is_better(a.scores[metric.name], b.scores[metric.name])
+
+
+def _course(problem: Problem, history: list[Evaluation], budget: int, *, solved: bool) -> dict[str, Measured]:
+    last = history[-1]
+    values = {
+        "primary": Measured(problem.metrics[0].name),
+        "better": Measured(problem.metrics[0].better),
+        "steps": Measured(last.step, "steps"),
+        "budget": Measured(budget, "steps"),
+        "train_seconds": Measured(last.seconds, "s", timed=True),
+    }
+    if problem.solved is not None:
+        values["solved"] = Measured(solved)
+        values["steps_to_solved"] = Measured(last.step if solved else None, "steps")
+        values["seconds_to_solved"] = Measured(last.seconds if solved else None, "s", timed=True)
+    return values
+
+
+def _sizes(model: torch.nn.Module) -> dict[str, Measured]:
+    counts = {name: parameter.numel() for name, parameter in model.named_parameters()}
+    of_cells = sum(count for name, count in counts.items() if name.startswith(("layers.", "decoder.")))
+    return {"parameters": Measured(sum(counts.values())), "cell_parameters": Measured(of_cells)}
+
+
+def _curves(problem: Problem, history: list[Evaluation]) -> dict[str, np.ndarray[Any, Any]]:
+    evaluated = [evaluation for evaluation in history if evaluation.scores]
+    curves = {
+        "step": np.array([evaluation.step for evaluation in evaluated]),
+        "seconds": np.array([evaluation.seconds for evaluation in evaluated]),
+        "train_loss": np.array([loss for evaluation in history for loss in evaluation.losses], dtype=np.float32),
+    }
+    for metric in problem.metrics:
+        curves[f"validation.{metric.name}"] = np.array([evaluation.scores[metric.name] for evaluation in evaluated])
+    return curves
