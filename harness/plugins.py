@@ -67,7 +67,10 @@ class Missing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    """Everything the plugins offer, by name; a value that is passed on, never a global."""
+    """Everything the plugins offer, by name; a value that is passed on, never a global.
+
+    In order: plugins by name, within each as it lists them.
+    """
 
     cells: dict[str, Entry[Cell]]
     backends: dict[str, Entry[Backend]]
@@ -190,7 +193,7 @@ def _call_hooks(module: ModuleType, name: str) -> dict[str, list[Any]]:
 
 def _without_clashes(kind: str, offers: dict[str, list[Entry[Any]]], missing: list[Missing]) -> dict[str, Entry[Any]]:
     kept = {}
-    for name, entries in sorted(offers.items()):
+    for name, entries in offers.items():
         if len(entries) == 1:
             kept[name] = entries[0]
         else:

@@ -57,7 +57,7 @@ def detectable(log_ratios: NDArray[Any], *, level: float = LEVEL, power: float =
     n = len(samples)
     if n < 2:
         return float("inf")
-    quantiles = stats.t.ppf([0.5 + level / 2, power], n - 1).sum()
+    quantiles = float(np.sum(stats.t.ppf([0.5 + level / 2, power], n - 1)))
     return float(np.expm1(quantiles * samples.std(ddof=1) / np.sqrt(n)))
 
 

@@ -1,0 +1,58 @@
+"""What an answer rests on: the sources and versions that made it. Another basis, another answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from harness.canonical import digest
+from harness.machine import fingerprint
+from harness.plugins import Catalog, Plugin
+from harness.trial import Trial
+
+CORE = ("ops.py", "unroll.py", "layer.py", "model.py", "training.py", "seeds.py", "conformance", "measures")
+"""The core's files that an answer can depend on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """The parts of a basis by name, so that one can say which of them changed."""
+
+    parts: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits."""
+        return digest(dict(self.parts))
+
+
+def basis_of(trial: Trial, catalog: Catalog, facts: Mapping[str, Any]) -> Basis:
+    """The basis of a trial: the core, the plugins of its cell, backends and task, the versions; where the machine
+    matters (speed, memory, CUDA), its fingerprint.
+    """
+    parts = {
+        "core": _core_digest(),
+        "cell": _digest(catalog.cells[trial.cell.name].plugin),
+        "backend": _digest(catalog.backends[trial.backend].plugin),
+        "torch": str(facts["torch"]),
+        "numpy": str(facts["numpy"]),
+    }
+    if trial.task is not None:
+        parts["task"] = _digest(catalog.tasks[trial.task.name].plugin)
+    if trial.versus is not None:
+        parts["versus"] = _digest(catalog.backends[trial.versus].plugin)
+    if trial.measure in ("speed", "memory") or trial.device != "cpu":
+        parts["machine"] = fingerprint(dict(facts))
+    return Basis(parts=parts)
+
+
+@lru_cache(maxsize=256)
+def _digest(plugin: Plugin) -> str:
+    return plugin.digest()[:16]
+
+
+@lru_cache(maxsize=1)
+def _core_digest() -> str:
+    here = Path(__file__).parent
+    return digest([Plugin(name=name, origin="core", path=here / name).digest() for name in CORE])

@@ -1,0 +1,61 @@
+"""The command `harness`: one file a verb, each loaded when it is asked for."""
+
+import importlib
+import sys
+
+import click
+
+from harness.errors import HarnessError
+
+VERBS = {
+    "run": "Run a grid: what has an answer already is not run again.",
+    "plan": "Show what a run would do, and what is answered already.",
+    "list": "List cells, backends, tasks, grids and plugins.",
+    "show": "Show a trial's question, answer and log.",
+    "report": "Show a run's tables and findings; write CSV and figures.",
+}
+
+
+class Verbs(click.Group):
+    """Loads a verb's file only when the verb is used, so that `--help` imports none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs, in the order of a first acquaintance."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb's command, or None for an unknown one."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"harness.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The verbs with their first lines, without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="cell-harness", prog_name="harness")
+def harness() -> None:
+    """Compare recurrent cells on grids of accuracy, speed and memory."""
+
+
+def main() -> None:
+    """The entry point: exit 0 done, 1 something failed, 2 usage, 130 interrupted."""
+    try:
+        sys.exit(harness.main(standalone_mode=False) or 0)
+    except HarnessError as error:
+        click.echo(f"error: {error.message}", err=True)
+        if error.hint:
+            click.echo(f"hint: {error.hint}", err=True)
+        sys.exit(2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)

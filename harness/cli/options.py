@@ -1,0 +1,54 @@
+"""Options that several verbs share, and what they become."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from harness.grid import Grid, load_grid
+from harness.selection import Selection, select
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+plugin_option = click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A Python file that offers cells, backends or tasks. Repeatable.",
+)
+results_option = click.option(
+    "--results",
+    default="results",
+    show_default=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The results folder.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, nothing else.")
+
+_SELECTION = (
+    click.option("--grid", default="quick", show_default=True, help="A shipped grid by name, or a TOML file."),
+    click.option("--cells", help="all, or a list: lstm,gru or lstm[forget_bias=1] or lstm@torch."),
+    click.option("--backends", help="all, or a list of names."),
+    click.option("--tasks", help="all, or a list: adding,g2p or adding[length=200]."),
+    click.option("--measures", help="A list out of accuracy, speed, memory."),
+    click.option("--seeds", type=int, help="How many seeds, for every task."),
+    click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help="task.adding.length=200, cell.lstm.forget_bias=1, model.hidden=128, training.learning_rate=0.01,0.003. Repeatable."),
+    click.option("--device", help="cpu (the default) or cuda."),
+    click.option("--dtype", help="float32, float64, tf32, bfloat16, float16: for speed and memory."),
+    click.option("--timeout", type=float, help="Seconds a trial may take."),
+    click.option("--accuracy-on", help="auto, all or a backend: who trains."),
+)  # fmt: skip
+
+
+def selection_options(function: F) -> F:
+    """Adds the options that choose and change a grid."""
+    for option in reversed(_SELECTION):
+        function = option(function)
+    return function
+
+
+def chosen_grid(grid: str, **flags: Any) -> Grid:
+    """The grid that the flags describe. Raises HarnessError for what they get wrong."""
+    return select(load_grid(grid), Selection(**flags))

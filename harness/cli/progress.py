@@ -1,0 +1,74 @@
+"""What is running and how long it will take, on standard error."""
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from harness.executors.local import Started
+from harness.executors.stopping import Stopping
+from harness.record import Record, Status
+from harness.runner import Event, Grown, Opened, Recorded
+
+
+class Progress:
+    """Turns a run's events into a live line; where the output is no terminal, one line a record that is not ok.
+
+    Nothing is drawn while a speed trial runs: the line is refreshed by events only, never by a thread.
+    """
+
+    def __init__(self, stopping: Stopping) -> None:
+        self._stopping = stopping
+        self._console = Console(stderr=True)
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=self._console,
+            auto_refresh=False,
+            disable=not self._console.is_terminal,
+            transient=True,
+        )
+        self._task = self._bar.add_task("planning", total=None, left="")
+        self._running: dict[str, str] = {}
+
+    def __enter__(self) -> "Progress":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def show(self, event: Event) -> None:
+        """Takes note of one event."""
+        if isinstance(event, Opened):
+            self._bar.update(self._task, total=event.missing)
+            told = f"{event.answered} answered already, {event.missing} to run → {event.folder}"
+            self._console.print(told, highlight=False, soft_wrap=True)
+            if event.repaired:
+                self._console.print(f"{event.repaired} damaged line(s) of earlier runs were set aside")
+        elif isinstance(event, Grown):
+            total = (self._bar.tasks[0].total or 0) + event.count
+            self._bar.update(self._task, total=total)
+        elif isinstance(event, Started):
+            self._running[event.request.trial.id] = str(event.request.trial)
+        elif isinstance(event, Recorded):
+            self._record(event.record)
+        self._draw()
+
+    def _record(self, record: Record) -> None:
+        self._running.pop(record.id, None)
+        self._bar.advance(self._task)
+        if record.status not in (Status.OK, Status.DIVERGED):
+            self._console.print(f"{record.status}: {record.trial}: {record.reason}", highlight=False, soft_wrap=True)
+
+    def _draw(self) -> None:
+        task = self._bar.tasks[0]
+        left = ""
+        if task.completed and task.total:
+            seconds = task.elapsed or 0.0
+            left = f"about {seconds / task.completed * (task.total - task.completed):.0f} s left"
+        what = "finishing what runs" if self._stopping.draining else " | ".join(self._running.values())
+        self._bar.update(self._task, description=what[:60] or "…", left=left)
+        self._bar.refresh()

@@ -1,0 +1,66 @@
+"""`harness run`: run a grid."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness import plugins
+from harness.cli.options import chosen_grid, json_option, plugin_option, results_option, selection_options
+from harness.cli.progress import Progress
+from harness.cli.showing import show_report
+from harness.executors.stopping import Stopping
+from harness.runner import Opened, RunOptions, run
+
+
+@click.command(name="run")
+@selection_options
+@plugin_option
+@results_option
+@click.option("--jobs", type=click.IntRange(min=1), help="Trials at once; all cores by default. Speed runs alone.")
+@click.option("--fresh", is_flag=True, help="Ask again what has an answer already.")
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    plugins: tuple[Path, ...],
+    results: Path,
+    jobs: int | None,
+    fresh: bool,
+    as_json: bool,
+    **selection: Any,
+) -> None:
+    """Run a grid: what has an answer already is not run again.
+
+    Ctrl-C once finishes what runs, twice stops; what is recorded stays recorded.
+    """
+    grid = chosen_grid(**selection)
+    catalog = _load(plugins)
+    for missing in catalog.missing:
+        click.echo(f"missing: {missing.name}: {missing.reason}", err=True)
+    options = RunOptions(results=results, plugin_files=plugins, jobs=jobs, fresh=fresh)
+    folder = None
+    with Stopping() as stopping, Progress(stopping) as progress:
+        for event in run(grid, catalog, options, stopping):
+            progress.show(event)
+            if isinstance(event, Opened):
+                folder = event.folder
+        interrupted = stopping.draining
+    if folder is not None:
+        fine = _report(results, folder.name, as_json=as_json)
+        ctx.exit(130 if interrupted else 0 if fine else 1)
+
+
+def _load(files: tuple[Path, ...]) -> plugins.Catalog:
+    return plugins.load(files)
+
+
+def _report(results: Path, name: str, *, as_json: bool) -> bool:
+    """Shows the report. Returns whether every planned trial has a row that is ok, diverged or skipped."""
+    from harness import store
+
+    view = store.read_run(results, name)
+    show_report(view, as_json=as_json)
+    sys.stdout.flush()
+    return all(trial.id in view.records and view.records[trial.id].status.is_fine for trial in view.planned)

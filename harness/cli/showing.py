@@ -1,0 +1,28 @@
+"""Shows a run: tables and findings on standard output, where the files are on standard error."""
+
+import json
+import shutil
+
+import click
+
+from harness.store import RunView
+
+
+def show_report(view: RunView, *, as_json: bool) -> None:
+    """Writes tables and figures into the run's folder and prints tables and findings."""
+    from rich.console import Console
+
+    from harness.report.findings import findings
+    from harness.report.tables import all_tables
+    from harness.report.terminal import print_report
+    from harness.report.writing import write_report
+
+    written = write_report(view, view.folder)
+    if as_json:
+        tables = {name: json.loads(table.to_json(orient="records")) for name, table in all_tables(view).items()}
+        document = {"schema": 1, "run": view.name, "findings": findings(view), "tables": tables}
+        click.echo(json.dumps(document, ensure_ascii=False))
+    else:
+        width = shutil.get_terminal_size((100, 24)).columns
+        print_report(view, Console(width=max(60, width)))
+    click.echo(f"\n{len(written)} files in {view.folder}", err=True)

@@ -1,0 +1,1 @@
+"""Who runs trials: all cores of this machine, for now."""

@@ -1,0 +1,44 @@
+"""Inside the child: answer one trial, leave the result as a file. Runs forked, or as `python -m` for CUDA."""
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.isolation.request import Request, write_result
+from harness.record import Answer, Status
+
+
+def main(request_path: Path) -> int:
+    """Answers the request. Returns the exit code: 0 wherever a result was written."""
+    request = Request.read(request_path)
+    write_result(request.folder, _answer(request))
+    return 0
+
+
+def _answer(request: Request) -> Answer:
+    try:
+        from harness import plugins
+        from harness.measures import Context, measure
+
+        catalog = plugins.load(request.plugin_files)
+        answer: Any = measure(request.trial, Context(catalog=catalog, folder=request.folder))
+    except HarnessError as error:
+        return Answer(values={}, status=Status.ERROR, reason=str(error))
+    except Exception as error:  # noqa: BLE001 -- one of the two places: ending a trial
+        traceback.print_exc()
+        status = Status.OOM if _is_out_of_memory(error) else Status.ERROR
+        text = str(error).strip().splitlines()
+        return Answer(values={}, status=status, reason=f"{type(error).__name__}: {text[0] if text else 'no message'}")
+    if isinstance(answer, Answer):
+        return answer
+    return Answer(values={}, status=Status.BAD_RESULT, reason=f"wanted an Answer, found {type(answer).__name__}")
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,66 @@
+"""From how a child ended to a record's status and reason."""
+
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.isolation.request import ARRAYS, OUTPUT, Request, Result, read_result
+from harness.record import Status
+
+OUTPUT_KEPT = 3000
+"""Characters of the end of a trial's output that its record keeps; the line stays below 8 KB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a trial ended: its result, the end of its output, the seconds it took, its arrays' file if any."""
+
+    request: Request
+    result: Result
+    output: str
+    seconds: float
+    arrays: Path | None
+
+
+def conclude(request: Request, wait_status: int, seconds: float, *, killed: bool) -> Outcome:
+    """The outcome of a child that has ended; `killed`: the runner ended it at its deadline."""
+    result = _result(request, wait_status, killed=killed)
+    arrays = request.folder / ARRAYS
+    return Outcome(
+        request=request,
+        result=result,
+        output="" if result.status == Status.OK else _tail(request.folder / OUTPUT),
+        seconds=seconds,
+        arrays=arrays if result.arrays_sha256 and arrays.exists() else None,
+    )
+
+
+def _result(request: Request, wait_status: int, *, killed: bool) -> Result:
+    code = os.waitstatus_to_exitcode(wait_status)
+    if killed:
+        return _failure(Status.TIMEOUT, f"no result within {request.timeout:g} s")
+    if code < 0:
+        name = signal.Signals(-code).name
+        if code == -signal.SIGKILL:
+            return _failure(Status.OOM, "killed by SIGKILL from outside: most often the machine ran out of memory")
+        return _failure(Status.SIGNAL, f"ended by {name}")
+    try:
+        result = read_result(request.folder)
+    except ValueError as error:
+        return _failure(Status.BAD_RESULT, str(error))
+    if code != 0:
+        return _failure(Status.EXIT, f"left with exit code {code}")
+    return result or _failure(Status.NO_RESULT, "left with exit code 0 and no result")
+
+
+def _failure(status: Status, reason: str) -> Result:
+    return Result(status=status, reason=reason, values={})
+
+
+def _tail(path: Path) -> str:
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 4 * OUTPUT_KEPT))
+        return file.read().decode("utf-8", "replace")[-OUTPUT_KEPT:]

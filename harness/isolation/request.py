@@ -1,0 +1,111 @@
+"""What a child process is asked, as a file, and what it leaves behind, as another."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import canonical
+from harness.record import Answer, Measured, Status
+from harness.trial import Trial
+
+REQUEST, RESULT, ARRAYS, OUTPUT = "request.json", "result.json", "arrays.npz", "output.txt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A trial, the private folder it runs in, the plugin files it may need, its deadline in seconds.
+
+    `spawn`: start a fresh interpreter instead of forking (CUDA does not survive a fork).
+    """
+
+    trial: Trial
+    folder: Path
+    plugin_files: tuple[Path, ...] = ()
+    timeout: float
+    spawn: bool = False
+
+    def write(self) -> Path:
+        """Writes the request into its folder and returns the file."""
+        plain = {
+            "trial": self.trial.to_plain(),
+            "plugin_files": [str(file) for file in self.plugin_files],
+            "timeout": self.timeout,
+            "spawn": self.spawn,
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / REQUEST
+        path.write_text(canonical.dumps(plain), "utf-8")
+        return path
+
+    @classmethod
+    def read(cls, path: Path) -> "Request":
+        """Reads what `write` wrote."""
+        plain = canonical.loads(path.read_text("utf-8"))
+        return cls(
+            trial=Trial.from_plain(plain["trial"]),
+            folder=path.parent,
+            plugin_files=tuple(map(Path, plain["plugin_files"])),
+            timeout=plain["timeout"],
+            spawn=plain["spawn"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a child wrote: status, reason, values, the answer's digest; arrays lie beside it in `arrays.npz`."""
+
+    status: Status
+    reason: str = ""
+    values: Mapping[str, Measured]
+    answer: str = ""
+    arrays_sha256: str = ""
+
+
+def write_result(folder: Path, answer: Answer) -> None:
+    """Writes arrays and values, each whole or not at all; the values carry both checksums."""
+    import numpy as np
+
+    arrays_sha256 = ""
+    if answer.arrays:
+        np.savez_compressed(folder / ARRAYS, **dict(answer.arrays))  # type: ignore[arg-type]
+        arrays_sha256 = hashlib.sha256((folder / ARRAYS).read_bytes()).hexdigest()
+    data = canonical.dumps(
+        {
+            "status": str(answer.status),
+            "reason": answer.reason,
+            "values": {name: [m.value, m.unit, m.timed] for name, m in answer.values.items()},
+            "answer": answer.digest(),
+            "arrays_sha256": arrays_sha256,
+        }
+    )
+    temporary = folder / (RESULT + ".part")
+    temporary.write_text(json.dumps({"sha256": _checksum(data), "data": data}), "utf-8")
+    temporary.replace(folder / RESULT)
+
+
+def read_result(folder: Path) -> Result | None:
+    """What the child left, or None where it left nothing. Raises ValueError for anything but an intact result."""
+    path = folder / RESULT
+    if not path.exists():
+        return None
+    try:
+        envelope: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        if envelope["sha256"] != _checksum(envelope["data"]):
+            raise ValueError("the result's checksum is wrong")
+        data = canonical.loads(envelope["data"])
+        return Result(
+            status=Status(data["status"]),
+            reason=data["reason"],
+            values={name: Measured(*value) for name, value in data["values"].items()},
+            answer=data["answer"],
+            arrays_sha256=data["arrays_sha256"],
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"the result is not of its form: {type(error).__name__} {error}") from error
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
