@@ -37,10 +37,11 @@ def read(path: Path) -> Lines:
 def repair(path: Path) -> int:
     """Sets the damaged lines of a journal aside, in a file `<name>.damaged` beside it, and returns how many there were.
 
-    A torn last line, left by a crash in mid-write, is such a line. The caller holds the folder's lock.
+    A torn last line, left by a crash in mid-write, is such a line; one that lacks only its newline is whole and gets
+    it. The caller holds the folder's lock.
     """
     lines = read(path)
-    if not lines.damaged:
+    if not lines.damaged and _ends_with_newline(path):
         return 0
     with path.with_name(path.name + ".damaged").open("ab") as aside:
         aside.writelines(line + b"\n" for line in lines.damaged)
@@ -85,6 +86,14 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _ends_with_newline(path: Path) -> bool:
+    if not path.exists() or path.stat().st_size == 0:
+        return True
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
 
 
 def _line(plain: Mapping[str, Any]) -> bytes:

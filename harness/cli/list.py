@@ -54,10 +54,13 @@ def _rows(catalog: Catalog, kind: str) -> list[dict[str, Any]]:
         return [{"name": name, "title": load_grid(name).title, "notes": []} for name in shipped_grids()]
     if kind == "plugins":
         return [{"name": p.name, "title": p.origin, "notes": _offers(catalog, p)} for p in catalog.plugins]
-    notes = {"cells": _options, "tasks": _options, "backends": lambda value: _abilities(catalog, value)}[kind]
-    entries = getattr(catalog, kind)
     return [
-        {"name": name, "title": entry.value.about.title, "notes": notes(entry.value)} for name, entry in entries.items()
+        {
+            "name": name,
+            "title": entry.value.about.title,
+            "notes": _abilities(catalog, entry.value) if kind == "backends" else _options(entry.value),
+        }
+        for name, entry in getattr(catalog, kind).items()
     ]
 
 

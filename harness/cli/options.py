@@ -27,6 +27,9 @@ results_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, nothing else.")
 
+_SET = (
+    "task.adding.length=200, cell.lstm.forget_bias=1, model.hidden=128, training.learning_rate=0.01,0.003. Repeatable."
+)
 _SELECTION = (
     click.option("--grid", default="quick", show_default=True, help="A shipped grid by name, or a TOML file."),
     click.option("--cells", help="all, or a list: lstm,gru or lstm[forget_bias=1] or lstm@torch."),
@@ -34,7 +37,7 @@ _SELECTION = (
     click.option("--tasks", help="all, or a list: adding,g2p or adding[length=200]."),
     click.option("--measures", help="A list out of accuracy, speed, memory."),
     click.option("--seeds", type=int, help="How many seeds, for every task."),
-    click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help="task.adding.length=200, cell.lstm.forget_bias=1, model.hidden=128, training.learning_rate=0.01,0.003. Repeatable."),
+    click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help=_SET),
     click.option("--device", help="cpu (the default) or cuda."),
     click.option("--dtype", help="float32, float64, tf32, bfloat16, float16: for speed and memory."),
     click.option("--timeout", type=float, help="Seconds a trial may take."),

@@ -24,6 +24,7 @@ from harness.runner import Opened, RunOptions, run
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     plugins: tuple[Path, ...],
     results: Path,
     jobs: int | None,

@@ -5,6 +5,8 @@ from the socket, {"run": request file} or {"kill": request file, "signal": n}, a
 "status": wait status}. It sleeps in one `select` and dies with its parent, its children with it.
 """
 
+import contextlib
+import importlib
 import json
 import os
 import selectors
@@ -19,11 +21,17 @@ from harness.isolation.process import die_with_parent, redirect_output
 from harness.isolation.request import OUTPUT, Request
 
 
+LAZY = ("torch._dynamo", "torch._inductor.config")
+"""What torch imports at the first optimiser step, over a second of it: better once here than in every child."""
+
+
 def preload() -> None:
     """Imports what every trial needs; nothing is computed, no thread pool started, CUDA not touched."""
     from harness import plugins
-    from harness.measures import accuracy, conformance, memory, speed  # noqa: F401
 
+    for name in ("harness.measures.accuracy", *LAZY):
+        with contextlib.suppress(ModuleNotFoundError):
+            importlib.import_module(name)
     plugins.load()
 
 

@@ -1,0 +1,48 @@
+"""What several tests need: the catalog, and the command line as a user calls it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import plugins
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def catalog():
+    return plugins.load()
+
+
+@pytest.fixture
+def command(tmp_path):
+    """Runs `harness …` in an empty folder and returns what it printed and its exit code."""
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "harness", *arguments],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, "NO_COLOR": "1", "COLUMNS": "120", **environment},
+        )
+
+    return run
+
+
+@pytest.fixture
+def mgu_file() -> Path:
+    return HERE / "cells" / "mgu.py"
+
+
+@pytest.fixture
+def swapped_file() -> Path:
+    return HERE / "plugins" / "swapped_gates.py"
+
+
+@pytest.fixture
+def wrong_examples_file() -> Path:
+    return HERE / "plugins" / "wrong_examples.py"

@@ -1,0 +1,154 @@
+"""Records on disk: what was acknowledged is read again, whatever happened to the file."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from harness import journal, store
+from harness.errors import HarnessError
+from harness.record import Measured, Record, Status
+from harness.settings import LayerShape
+from harness.spelling import parse
+from harness.store import Planned, Results, RunWriter
+from harness.trial import Subject, Trial
+
+
+@pytest.fixture
+def records(catalog):
+    cell = Subject.of(catalog.cell(parse("rnn")))
+    return [
+        Record(
+            trial=Trial(
+                measure="memory",
+                cell=cell,
+                backend="torch",
+                shape=LayerShape(batch=1, length=length, hidden=3, inputs=4),
+            ),
+            status=Status.OK,
+            basis="b",
+            values={"train_peak_bytes": Measured(float("inf") if length == 2 else length, "bytes")},
+            answer="a",
+        )
+        for length in (1, 2, 3)
+    ]
+
+
+def _write(folder, records):
+    journal_file = journal.Journal(folder / "records.jsonl")
+    for record in records:
+        journal_file.append(record.to_plain())
+    journal_file.close()
+    return folder / "records.jsonl"
+
+
+def _plain(path):
+    return [Record.from_plain(line) for line in journal.read(path).intact]
+
+
+def test_records_are_read_back_as_they_were_written(tmp_path, records):
+    assert _plain(_write(tmp_path, records)) == records
+
+
+def test_pandas_reads_the_lines(tmp_path, records):
+    frame = pd.read_json(_write(tmp_path, records), lines=True)
+    assert list(frame["id"]) == [record.id for record in records]
+
+
+def test_a_file_cut_at_any_byte_keeps_every_whole_line_and_takes_the_next(tmp_path, records):
+    whole = _write(tmp_path, records).read_bytes()
+    ends = [i + 1 for i, byte in enumerate(whole) if byte == ord("\n")]
+    path = tmp_path / "cut.jsonl"
+    for cut in range(0, len(whole), 7):
+        path.write_bytes(whole[:cut])
+        journal.repair(path)
+        appended = journal.Journal(path)
+        appended.append(records[2].to_plain())
+        appended.close()
+        complete = sum(end <= cut for end in ends)
+        # a line that lacks nothing but its newline is whole
+        complete += any(end == cut + 1 for end in ends)
+        assert _plain(path) == [*records[:complete], records[2]]
+
+
+def test_a_flipped_bit_costs_one_line_and_is_counted(tmp_path, records):
+    path = _write(tmp_path, records)
+    whole = path.read_bytes()
+    first_end = whole.index(b"\n")
+    for position in range(0, first_end, 11):
+        damaged = bytearray(whole)
+        damaged[position] ^= 1
+        path.write_bytes(damaged)
+        lines = journal.read(path)
+        assert (len(lines.intact), len(lines.damaged)) in {(2, 1), (2, 2)}
+
+
+def test_damaged_lines_are_set_aside_not_deleted(tmp_path, records):
+    path = _write(tmp_path, records)
+    path.write_bytes(b"nonsense\n" + path.read_bytes())
+    assert journal.repair(path) == 1
+    assert (tmp_path / "records.jsonl.damaged").read_bytes() == b"nonsense\n"
+    assert _plain(path) == records
+
+
+def test_a_short_write_leaves_the_file_as_it_was(tmp_path, records, monkeypatch):
+    path = _write(tmp_path, records[:1])
+    writer = journal.Journal(path)
+    real = journal.os.write
+    monkeypatch.setattr(journal.os, "write", lambda handle, data: real(handle, data[: len(data) // 2]))
+    with pytest.raises(OSError, match="in part"):
+        writer.append(records[1].to_plain())
+    monkeypatch.undo()
+    writer.append(records[2].to_plain())
+    assert _plain(path) == [records[0], records[2]]
+
+
+def test_a_second_writer_is_refused(tmp_path):
+    with Results(tmp_path), pytest.raises(HarnessError, match="another run"), Results(tmp_path):
+        pass
+
+
+def test_an_unwritable_folder_is_said_before_anything_runs(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(HarnessError, match="cannot write"), Results(tmp_path / "file" / "results"):
+        pass
+
+
+def _run(results, records, planned):
+    with Results(results) as opened:
+        writer = RunWriter(opened.new_run("run"))
+        writer.describe({"grid": {"name": "g", "title": ""}, "facts": {}}, planned, ["x@y: no"])
+        for record in records:
+            writer.write(record)
+        writer.close()
+
+
+def test_a_run_finds_its_answers_in_every_run_of_the_folder(tmp_path, records):
+    planned = [Planned(trial=record.trial, basis="b") for record in records]
+    _run(tmp_path, records[:1], planned)
+    _run(tmp_path, records[1:2], planned)
+    view = store.read_run(tmp_path)
+    assert set(view.records) == {records[0].id, records[1].id}
+    assert len(view.planned) == 3
+    assert view.impossible == ("x@y: no",)
+
+
+def test_an_answer_on_another_basis_is_no_answer(tmp_path, records):
+    _run(tmp_path, records, [Planned(trial=record.trial, basis="another") for record in records])
+    assert not store.read_run(tmp_path).records
+
+
+def test_a_timeout_never_hides_an_answer(tmp_path, records):
+    from dataclasses import replace
+
+    planned = [Planned(trial=records[0].trial, basis="b")]
+    _run(tmp_path, [records[0]], planned)
+    _run(tmp_path, [replace(records[0], status=Status.TIMEOUT)], planned)
+    assert store.read_run(tmp_path).records[records[0].id].status == Status.OK
+
+
+def test_a_line_stays_below_8_kilobytes(records):
+    from dataclasses import replace
+
+    record = replace(records[0], reason="r" * 1000, output="o" * 3000)
+    assert len(json.dumps(record.to_plain())) < 8192
