@@ -1,0 +1,98 @@
+"""Loading plugins: whatever one of them does, the rest works and the reason is said."""
+
+import sys
+import textwrap
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from harness import plugins
+from harness.errors import HarnessError
+from harness.spelling import parse
+
+
+def _file(folder, text):
+    path = folder / "plugin.py"
+    path.write_text(textwrap.dedent(text))
+    return path
+
+
+CELL = """
+    import harness
+    from dataclasses import dataclass
+
+    @dataclass(frozen=True)
+    class Mine(harness.Cell):
+        about = harness.About(name="{name}", title="mine")
+        def parameters(self, I, H): return {{"w": (H, I)}}
+        def step(self, ops, p, x, state): return (x @ p["w"].T,)
+
+    @harness.hookimpl
+    def harness_cells(): return [Mine()]
+"""
+
+
+def test_every_shipped_plugin_loads(catalog):
+    assert not catalog.missing
+    assert list(catalog.cells) == ["rnn", "lstm", "gru", "gru_reset_before"]
+    assert set(catalog.backends) == {"numpy", "torch", "eager"}
+    assert set(catalog.tasks) == {"adding", "copy_memory", "addition", "g2p"}
+
+
+def test_a_cell_comes_in_by_one_file(mgu_file):
+    assert "mgu" in plugins.load([mgu_file]).cells
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("import no_such_module", "no_such_module"),
+        ("raise SystemExit(3)", "SystemExit"),
+        ("def (", "SyntaxError"),
+        ("import harness\n@harness.hookimpl\ndef harness_cells(): raise ValueError('in a hook')", "in a hook"),
+        ("import harness\n@harness.hookimpl\ndef harness_cels(): return []", "harness_cels"),
+        ("import harness\n@harness.hookimpl\ndef harness_cells(): return [3]", "wanted harness_cells to give cells"),
+    ],
+)
+def test_a_broken_plugin_is_listed_with_its_reason_and_the_rest_works(tmp_path, text, reason):
+    found = plugins.load([_file(tmp_path, text)])
+    assert "lstm" in found.cells
+    (missing,) = found.missing
+    assert reason in missing.reason
+
+
+def test_a_clash_of_names_withdraws_the_name_and_names_both(tmp_path):
+    found = plugins.load([_file(tmp_path, CELL.format(name="gru"))])
+    assert "gru" not in found.cells
+    assert "lstm" in found.cells
+    (missing,) = found.missing
+    assert "plugin.py" in missing.reason
+    assert "cell-harness" in missing.reason
+    with pytest.raises(HarnessError, match="two plugins offer"):
+        found.cell(parse("gru"))
+
+
+def test_two_distributions_with_one_entry_point_are_both_named(monkeypatch):
+    points = [EntryPoint("x", "one_module", plugins.GROUP), EntryPoint("x", "another_module", plugins.GROUP)]
+    monkeypatch.setattr(plugins, "entry_points", lambda group: points)
+    found = plugins.load()
+    assert "two distributions" in found.missing[0].reason
+
+
+def test_the_digest_follows_the_source(tmp_path):
+    path = _file(tmp_path, CELL.format(name="mine"))
+    before = plugins.load([path]).cells["mine"].plugin.digest()
+    assert plugins.load([path]).cells["mine"].plugin.digest() == before
+    path.write_text(path.read_text() + "# changed\n")
+    assert plugins.load([path]).cells["mine"].plugin.digest() != before
+
+
+def test_loading_twice_gives_separate_catalogs(mgu_file):
+    assert "mgu" in plugins.load([mgu_file]).cells
+    assert "mgu" not in plugins.load().cells
+    assert "torch" not in vars(sys.modules["harness.plugins"])
+
+
+def test_a_missing_file_is_said(tmp_path):
+    with pytest.raises(HarnessError, match="plugin file"):
+        plugins.load([tmp_path / "absent.py"])
