@@ -123,17 +123,17 @@ def test_copy_memory_recall_counts_the_last_symbols_alone():
     task = CopyMemory(symbols=3, alphabet=4, delay=5)
     batch = task.batch(rng(1), 50)
     perfect = np.zeros((11, 50, 5), dtype=np.float32)
-    perfect[-3:] = 100 * np.eye(5)[batch.x[:3].argmax(axis=-1)]
-    perfect[:-3, :, 0] = 100
+    perfect[-3:] = 1000 * np.eye(5)[batch.x[:3].argmax(axis=-1)]
+    perfect[:-3, :, 0] = 1000
     assert task.score(batch, perfect)["recall"] == (150, 150)
     assert task.score(batch, perfect)["cross_entropy"][0] == pytest.approx(0, abs=1e-6)
     silent = np.zeros_like(perfect)
-    silent[..., 0] = 100
+    silent[..., 0] = 1000
     assert task.score(batch, silent)["recall"] == (0, 150)
     babbling = perfect.copy()
-    babbling[:-3] = [0, 100, 0, 0, 0]
+    babbling[:-3] = [0, 1000, 0, 0, 0]
     assert task.score(batch, babbling)["recall"] == (150, 150)
-    assert task.score(batch, babbling)["cross_entropy"] == (pytest.approx(8 * 50 * 100), 11 * 50)
+    assert task.score(batch, babbling)["cross_entropy"] == (pytest.approx(8 * 50 * 1000), 11 * 50)
 
 
 @pytest.mark.parametrize(
