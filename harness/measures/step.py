@@ -1,0 +1,135 @@
+"""The step that speed times and memory weighs: a layer with fixed weights, inputs and cotangents."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.fx.experimental.symbolic_shapes  # torch's first backward imports it, 0.4 s; a fork server does it once
+from torch import Tensor
+
+from harness import seeds
+from harness.backend import LayerPlan
+from harness.cell import Cell
+from harness.errors import HarnessError
+from harness.layer import State, copy_weights, torch_dtype
+from harness.plugins import Catalog
+from harness.settings import LayerShape
+from harness.trial import Trial
+
+Call = Callable[[Tensor], tuple[Tensor, State]]
+
+
+class Step:
+    """One layer, ready to be run again and again on the same numbers.
+
+    `call`: x → y and final states, the initial state already given; `x`: [T, B, I], a leaf; `leaves`: what gets
+    gradients, x and every parameter. The cotangents are dense and fixed: one on y, one on every final state.
+    """
+
+    def __init__(self, call: Call, x: Tensor, leaves: list[Tensor]) -> None:
+        self._call, self._x, self._leaves = call, x, leaves
+        y, final = call(x)
+        outputs = (y, *final)
+        # A state may depend on nothing that learns (a counter); autograd refuses to start from such an output.
+        self._reached = [k for k, output in enumerate(outputs) if output.requires_grad]
+        self._cotangents = [_normal(outputs[k], "cotangent", k) for k in self._reached]
+
+    def clear(self) -> None:
+        """Sets every gradient to None, as an optimiser's `zero_grad` does."""
+        for leaf in self._leaves:
+            leaf.grad = None
+
+    def outputs(self) -> tuple[Tensor, ...]:
+        """The first half of a train step: y and the final states, holding what backward needs."""
+        y, final = self._call(self._x)
+        return y, *final
+
+    def backward(self, outputs: tuple[Tensor, ...]) -> None:
+        """The second half: gradients of x and of every parameter."""
+        torch.autograd.backward([outputs[k] for k in self._reached], self._cotangents)
+
+    def train(self) -> None:
+        """Gradients None, forward, backward; no optimiser, whose work is the same for every backend."""
+        self.clear()
+        self.backward(self.outputs())
+
+    def forward(self) -> None:
+        """The forward pass alone, under `no_grad`."""
+        with torch.no_grad():
+            self._call(self._x)
+
+    def synchronise(self) -> None:
+        """Waits for the device; nothing to wait for on the CPU."""
+        if self._x.is_cuda:
+            torch.cuda.synchronize(self._x.device)
+
+
+def build_step(trial: Trial, backend: str, catalog: Catalog) -> Step:
+    """The trial's cell on `backend` at the trial's shape, with the cell's initial weights.
+
+    The initial state is given and is the cell's own; x is N(0, 1). Everything is drawn in float64 and rounded, so
+    two backends compute on the same numbers. Raises HarnessError for a trial without a shape.
+    """
+    shape = required_shape(trial)
+    _settle(trial)
+    cell = catalog.cell(trial.cell.spelling)
+    plan = LayerPlan(inputs=shape.inputs, hidden=shape.hidden, device=trial.device, dtype=trial.dtype)
+    layer = catalog.backend(backend).build(cell, plan)
+    weights = cell.initialise(seeds.stream(0, "initialise", cell.about.name), shape.inputs, shape.hidden)
+    copy_weights(layer, weights)
+    like = torch.empty(0, dtype=torch_dtype(trial.dtype), device=trial.device)
+    x = _normal(like.new_empty(shape.length, shape.batch, shape.inputs), "x").requires_grad_()
+    state = _start(cell, shape, like)
+    leaves = [x, *(parameter for _, parameter in layer.named_parameters())]
+    return Step(_bare(layer, x, state) or (lambda x: layer(x, state)), x, leaves)
+
+
+def required_shape(trial: Trial) -> LayerShape:
+    """The trial's shape. Raises HarnessError where it has none."""
+    if trial.shape is None:
+        raise HarnessError(f"wanted a {trial.measure} trial with a shape, found {trial}")
+    return trial.shape
+
+
+def parameter_count(cell: Cell, shape: LayerShape) -> int:
+    """How many numbers the cell learns at this shape."""
+    return sum(math.prod(size) for size in cell.parameters(shape.inputs, shape.hidden).values())
+
+
+def _bare(layer: object, x: Tensor, state: State) -> Call | None:
+    """The library's own call where a layer offers one as `bare(state)`; its checks and copies are then not timed.
+
+    Around torch.nn they cost 2–4 % of a step at B = 32, T = 40, H = 64 and up to 30 % at B = T = H = 1, which
+    nobody who calls torch.nn pays. What is timed must still be what passed the gate: the same bits.
+    """
+    offer = getattr(layer, "bare", None)
+    if offer is None:
+        return None
+    call: Call = offer(state)
+    with torch.no_grad():
+        if not torch.equal(call(x)[0], layer(x, state)[0]):  # type: ignore[operator]
+            raise HarnessError(
+                f"wanted {type(layer).__name__}.bare to compute what the layer does, found other outputs"
+            )
+    return call
+
+
+def _start(cell: Cell, shape: LayerShape, like: Tensor) -> State:
+    """The cell's initial state, one [B, …] per state, contiguous."""
+    rows = cell.initial_state(shape.inputs, shape.hidden)
+    batch = [np.repeat(row[None], shape.batch, axis=0) for row in rows.values()]
+    return tuple(torch.as_tensor(part, dtype=like.dtype, device=like.device) for part in batch)
+
+
+def _normal(like: Tensor, *purpose: object) -> Tensor:
+    """N(0, 1) of the shape, number format and device of `like`."""
+    drawn = seeds.stream(0, "step", *purpose, tuple(like.shape)).standard_normal(tuple(like.shape))
+    return torch.as_tensor(drawn, dtype=like.dtype, device=like.device)
+
+
+def _settle(trial: Trial) -> None:
+    """`float32` never means TF32; on CUDA torch must be told."""
+    if trial.device == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = trial.dtype == "tf32"
+        torch.backends.cudnn.allow_tf32 = trial.dtype == "tf32"
