@@ -1,5 +1,6 @@
 """What an answer rests on: the sources and versions that made it. Another basis, another answer."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,7 +12,7 @@ from harness.machine import fingerprint
 from harness.plugins import Catalog, Plugin
 from harness.trial import Trial
 
-CORE = ("ops.py", "unroll.py", "layer.py", "model.py", "training.py", "seeds.py", "conformance", "measures")
+CORE = ("ops.py", "unroll.py", "layer.py", "task.py", "model.py", "training.py", "seeds.py", "conformance", "measures")
 """The core's files that an answer can depend on."""
 
 
@@ -40,6 +41,7 @@ def basis_of(trial: Trial, catalog: Catalog, facts: Mapping[str, Any]) -> Basis:
     }
     if trial.task is not None:
         parts["task"] = _digest(catalog.tasks[trial.task.name].plugin)
+        parts["data"] = digest([_file_digest(path) for path in catalog.task(trial.task.spelling).sources()])
     if trial.versus is not None:
         parts["versus"] = _digest(catalog.backends[trial.versus].plugin)
     if trial.measure in ("speed", "memory") or trial.device != "cpu":
@@ -50,6 +52,11 @@ def basis_of(trial: Trial, catalog: Catalog, facts: Mapping[str, Any]) -> Basis:
 @lru_cache(maxsize=256)
 def _digest(plugin: Plugin) -> str:
     return plugin.digest()[:16]
+
+
+@lru_cache(maxsize=256)
+def _file_digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 @lru_cache(maxsize=1)

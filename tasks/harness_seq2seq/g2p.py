@@ -7,6 +7,7 @@
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -44,6 +45,11 @@ class G2P(harness.Task):
             end=END,
             longest=LONGEST + 1,
         )
+
+    def sources(self) -> tuple[Path, ...]:
+        """The dictionary's file, where it is installed."""
+        file = dictionary.find_file()
+        return (file,) if file else ()
 
     def batch(self, rng: np.random.Generator, size: int) -> harness.Batch:
         """`size` training words of one length, with replacement, one pronunciation of each at random.
