@@ -8,6 +8,7 @@ Resting bytes (weights, inputs, cotangents) are not in the figures: gradients, w
 import gc
 import math
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
@@ -113,18 +114,16 @@ class CpuScales:
         import memray
 
         self._track(work)
-        with memray.FileReader(self._file) as reader:
-            allocated = int(reader.metadata.peak_memory)
-        return allocated
+        with closing(memray.FileReader(self._file)) as reader:
+            return int(reader.metadata.peak_memory)
 
     def kept(self, work: Callable[[], object]) -> int:
         """The allocations made while `work` ran and not freed before it was over."""
         import memray
 
         self._track(work)
-        with memray.FileReader(self._file) as reader:
-            allocated = sum(record.size for record in reader.get_leaked_allocation_records(merge_threads=True))
-        return allocated
+        with closing(memray.FileReader(self._file)) as reader:
+            return sum(record.size for record in reader.get_leaked_allocation_records(merge_threads=True))
 
     def _track(self, work: Callable[[], object]) -> None:
         import memray

@@ -12,7 +12,6 @@ from multiprocessing.connection import Connection
 from typing import Any, Literal, NoReturn
 
 from harness.errors import HarnessError
-from harness.isolation.process import die_with_parent
 
 
 class WorkerFailed(Exception):
@@ -102,6 +101,8 @@ class Worker:
 
 def _serve(connection: Connection, prepare: Callable[[], object], parent: int) -> NoReturn:
     """The worker's whole life; nothing may climb out of it into the parent's code."""
+    from harness.isolation.process import die_with_parent
+
     code = 1
     try:
         die_with_parent(parent)
