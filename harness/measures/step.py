@@ -14,6 +14,7 @@ from harness.cell import Cell
 from harness.errors import HarnessError
 from harness.layer import State, copy_weights, torch_dtype
 from harness.plugins import Catalog
+from harness.precision import set_tf32
 from harness.settings import LayerShape
 from harness.trial import Trial
 
@@ -72,7 +73,7 @@ def build_step(trial: Trial, backend: str, catalog: Catalog) -> Step:
     two backends compute on the same numbers. Raises HarnessError for a trial without a shape.
     """
     shape = required_shape(trial)
-    _settle(trial)
+    set_tf32(trial.dtype)
     cell = catalog.cell(trial.cell.spelling)
     plan = LayerPlan(inputs=shape.inputs, hidden=shape.hidden, device=trial.device, dtype=trial.dtype)
     layer = catalog.backend(backend).build(cell, plan)
@@ -126,10 +127,3 @@ def _normal(like: Tensor, *purpose: object) -> Tensor:
     """N(0, 1) of the shape, number format and device of `like`."""
     drawn = seeds.stream(0, "step", *purpose, tuple(like.shape)).standard_normal(tuple(like.shape))
     return torch.as_tensor(drawn, dtype=like.dtype, device=like.device)
-
-
-def _settle(trial: Trial) -> None:
-    """`float32` never means TF32; on CUDA torch must be told."""
-    if trial.device == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = trial.dtype == "tf32"
-        torch.backends.cudnn.allow_tf32 = trial.dtype == "tf32"
