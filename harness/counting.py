@@ -218,7 +218,7 @@ def _operand(value: Any) -> Symbol | None:
         if value._condition:
             raise refused("a comparison outside ops.where")
         return value
-    if isinstance(value, Real) and type(value) is not bool:
+    if isinstance(value, Real):
         return None
     raise refused(f"a {type(value).__name__} as an operand, which is neither a number nor an array of the step")
 
