@@ -6,6 +6,7 @@ from the socket, {"run": request file} or {"kill": request file, "signal": n}, a
 """
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -20,19 +21,21 @@ from pathlib import Path
 from harness.isolation.process import die_with_parent, redirect_output
 from harness.isolation.request import OUTPUT, Request
 
-
-LAZY = ("torch._dynamo", "torch._inductor.config")
-"""What torch imports at the first optimiser step, over a second of it: better once here than in every child."""
+MEASURES = ("accuracy", "conformance", "memory", "speed")
+LAZY = ("torch._dynamo", "torch._inductor.config", "memray")
+"""What torch imports at the first optimiser step, over a second of it, and what only some measures import."""
 
 
 def preload() -> None:
     """Imports what every trial needs; nothing is computed, no thread pool started, CUDA not touched."""
     from harness import plugins
 
-    for name in ("harness.measures.accuracy", *LAZY):
+    for name in (*(f"harness.measures.{measure}" for measure in MEASURES), *LAZY):
         with contextlib.suppress(ModuleNotFoundError):
             importlib.import_module(name)
     plugins.load()
+    gc.collect()
+    gc.freeze()  # what is imported here lives for ever: no child's collector needs to walk it, or copies its pages
 
 
 def serve(channel: socket.socket) -> None:
