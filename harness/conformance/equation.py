@@ -1,7 +1,8 @@
 """Is the cell itself right? Its vocabulary, its initial weights, its examples, its derivative."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -27,12 +28,16 @@ DERIVATIVE_TOLERANCE = 1e-6
 
 
 def check_equation(cell: Cell) -> Iterator[Check]:
-    """The checks that need no backend, in an order in which each may rely on those before it passing."""
-    yield check_vocabulary(cell)
-    yield check_initial_weights(cell)
-    for number, example in enumerate(cell.examples(), start=1):
-        yield check_example(cell, example, number)
-    yield check_derivative(cell)
+    """The checks that need no backend, up to the first that fails: each relies on those before it."""
+    checks: list[Callable[[], Check]] = [partial(check_vocabulary, cell), partial(check_initial_weights, cell)]
+    examples = enumerate(cell.examples(), start=1)
+    checks += [partial(check_example, cell, example, number) for number, example in examples]
+    checks.append(partial(check_derivative, cell))
+    for make in checks:
+        check = make()
+        yield check
+        if not check.passed:
+            return
 
 
 def check_vocabulary(cell: Cell) -> Check:
