@@ -77,6 +77,10 @@ class Recorded(torch.autograd.Function):
         ctx.calls += 1
         if ctx.fault == "once" and ctx.calls > 1:
             found = [None for _ in found]
+        if ctx.fault == "needs a gradient of y" and not cotangents[0].any():
+            found = [None for _ in found]
+        if ctx.fault == "needs a gradient of h" and not cotangents[1].any():
+            found = [None for _ in found]
         return (None, None, *found)
 
 
@@ -100,6 +104,15 @@ def detaches_the_state(layer, x, state):
 def is_right_to_three_digits(layer, x, state):
     y, final = right(layer, x, state)
     return y * 1.001, final
+
+
+def saturates_early(layer, x, state):
+    outputs, (h,) = [], state
+    w = layer.weights()
+    for x_t in x:
+        h = torch.tanh((x_t @ w["weight_ih"].T + w["bias_ih"] + h @ w["weight_hh"].T + w["bias_hh"]).clamp(-4, 4))
+        outputs.append(h)
+    return torch.stack(outputs), (h.clone(),)
 
 
 def leaks_state(layer, x, state):
@@ -174,6 +187,7 @@ FAULTS = [
     (forgets_bias_hh, "gradient of bias_hh"),
     (detaches_the_state, "gradient of initial h"),
     (is_right_to_three_digits, "y"),
+    (saturates_early, "y"),
     (leaks_state, "calls are independent"),
     (looks_ahead, "the future never changes the past"),
     (mixes_rows, "batch rows are independent"),
@@ -188,6 +202,8 @@ FAULTS = [
     (returns_doubles, "outputs have the form of the contract"),
     (recorded("saves in the layer"), "calls may precede a backward"),
     (recorded("once"), "backward may run twice"),
+    (recorded("needs a gradient of y"), "gradient of x"),
+    (recorded("needs a gradient of h"), "gradient of x"),
     (recorded("assumes a layout"), "cotangents may have any layout"),
 ]
 
