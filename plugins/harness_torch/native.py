@@ -1,5 +1,7 @@
 """torch.nn's layers under the cell's parameter names, and the way to and from plain torch modules."""
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 from harness.layer import CellLayer, State
@@ -26,11 +28,21 @@ class NativeLayer(CellLayer):
 
     def run(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """`x`: [T, B, I] → `y`: [T, B, H] and the final states."""
+        y, final = self.bare(state)(x)
+        return y, tuple(part.squeeze(0).clone() for part in final)
+
+    def bare(self, state: State) -> Callable[[Tensor], tuple[Tensor, State]]:
+        """torch.nn's own call with the initial state given: what a user of torch.nn pays for, and no more."""
         (module,) = self._modules_hidden
-        start = tuple(part.unsqueeze(0) for part in state)
-        y, final = module(x, start if len(start) > 1 else start[0])
-        finals = final if isinstance(final, tuple) else (final,)
-        return y, tuple(part.squeeze(0).clone() for part in finals)
+        start = tuple(part.unsqueeze(0).contiguous() for part in state)  # cuDNN refuses a strided state
+        if len(start) > 1:
+            return lambda x: module(x, start)
+
+        def call(x: Tensor) -> tuple[Tensor, State]:
+            y, final = module(x, start[0])
+            return y, (final,)
+
+        return call
 
 
 def to_torch(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
