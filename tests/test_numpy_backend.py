@@ -1,5 +1,9 @@
 """The backend `numpy`: by hand, and the same numbers as the cell's step under autograd, however it is called."""
 
+import itertools
+import tracemalloc
+
+import numpy as np
 import pytest
 import torch
 
@@ -145,6 +149,17 @@ def test_without_gradients_the_same_numbers_come_and_no_graph(cell, T, draw):
 
 
 @each_cell
+def test_without_gradients_nothing_but_y_is_as_long_as_the_sequence(cell, draw):
+    layer, x = _layer(cell, H=8), draw(4000, 4, 2)
+    tracemalloc.start()
+    with torch.no_grad():
+        y, _ = layer(x)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.5 * y.nbytes
+
+
+@each_cell
 def test_what_backward_needs_is_freed_by_it(cell, draw):
     loss = _layer(cell)(draw(4, 3, 2))[0].sum()
     loss.backward()
@@ -179,7 +194,18 @@ def test_outputs_and_gradients_alias_nothing(cell, graph, draw):
     if graph:
         y.sum().backward()
         tensors += [leaf.grad for leaf in (x, *layer.weights().values())]
-    assert len({tensor.untyped_storage().data_ptr() for tensor in tensors}) == len(tensors)
+    arrays = [tensor.detach().numpy() for tensor in tensors]
+    assert not any(np.shares_memory(one, other) for one, other in itertools.combinations(arrays, 2))
+
+
+@each_cell
+def test_final_states_share_nothing_with_what_backward_needs(cell, draw):
+    layer, x = _layer(cell), draw(4, 3, 2).requires_grad_()
+    y, final = layer(x)
+    wanted = torch.autograd.grad(y.sum(), x, retain_graph=True)
+    for part in final:
+        part.data.zero_()
+    _agree(torch.autograd.grad(y.sum(), x), wanted)
 
 
 def test_another_number_format_is_refused_in_words(draw):
