@@ -12,7 +12,18 @@ from harness.machine import fingerprint
 from harness.plugins import Catalog, Plugin
 from harness.trial import Trial
 
-CORE = ("ops.py", "unroll.py", "layer.py", "task.py", "model.py", "training.py", "seeds.py", "conformance", "measures")
+CORE = (
+    "ops.py",
+    "unroll.py",
+    "layer.py",
+    "task.py",
+    "model.py",
+    "training.py",
+    "seeds.py",
+    "precision.py",
+    "conformance",
+    "measures",
+)
 """The core's files that an answer can depend on."""
 
 

@@ -16,8 +16,8 @@ SOURCES = sorted([*CORE, *(ROOT / "plugins").rglob("*.py"), *(ROOT / "tasks").rg
 HOOKS = [name for name in vars(hookspecs) if name.startswith("harness_")]
 
 ROOMS = [
-    {"cli"},
-    {"runner", "report", "doors"},
+    {"cli", "__main__"},
+    {"runner", "session", "events", "report", "doors"},
     {"executors", "isolation", "planning", "basis", "store"},
     {"measures", "conformance"},
     {"training"},

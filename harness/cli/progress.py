@@ -4,10 +4,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
+from harness.events import Event, Grown, Opened, Recorded
 from harness.executors.local import Started
 from harness.executors.stopping import Stopping
 from harness.record import Record, Status
-from harness.runner import Event, Grown, Opened, Recorded
 
 
 class Progress:

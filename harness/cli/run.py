@@ -10,8 +10,10 @@ from harness import plugins
 from harness.cli.options import chosen_grid, json_option, plugin_option, results_option, selection_options
 from harness.cli.progress import Progress
 from harness.cli.showing import show_report
+from harness.events import Opened
 from harness.executors.stopping import Stopping
-from harness.runner import Opened, RunOptions, run
+from harness.runner import run
+from harness.session import RunOptions
 
 
 @click.command(name="run")

@@ -1,6 +1,7 @@
 """Accuracy: does the cell learn the task, after how many steps, and how well."""
 
 import copy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ from harness.backend import LayerPlan
 from harness.errors import HarnessError
 from harness.measures import Context
 from harness.model import LayerBuilder, build_model
+from harness.precision import set_tf32
 from harness.record import Answer, Measured, Status
+from harness.settings import TrainingSettings
 from harness.task import Criterion, Metric, Problem
 from harness.training import Evaluation, Lesson, evaluate, train
 from harness.trial import Trial
@@ -32,41 +35,48 @@ def measure(trial: Trial, context: Context) -> Answer:
     model = build_model(builder, problem, trial.model).to(trial.device)
     lesson = Lesson(task=task, name=str(trial.task), seed=trial.seed, device=trial.device)
 
+    course = learn(model, lesson, trial.training)
+
+    values = _values(course, problem, trial.training.steps)
+    values |= {f"baseline.{name}": Measured(score) for name, score in task.baseline().items()}
+    values |= _sizes(model)
+    last = course.history[-1]
+    if last.diverged:
+        status, reason = Status.DIVERGED, f"the loss was {last.losses[-1]} at step {last.step}"
+    else:
+        status, reason = Status.OK, ""
+        model.load_state_dict(course.best_weights)
+        exam = lesson.examine("test", trial.training.test)
+        values |= {f"test.{name}": Measured(score) for name, score in evaluate(model, task, exam, trial.device).items()}
+        values["tested"] = Measured(sum(batch.x.shape[1] for batch in exam), "examples")
+    curves = _curves(problem, course.history)
+    return Answer(values=values, arrays=curves, timed_arrays=frozenset({"seconds"}), status=status, reason=reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Course:
+    """How a training went: every evaluation, the best one and its weights (none if it diverged before any)."""
+
+    history: list[Evaluation]
+    best: Evaluation | None
+    best_weights: dict[str, Any]
+    solved: bool
+
+
+def learn(model: torch.nn.Module, lesson: Lesson, settings: TrainingSettings) -> Course:
+    """Trains until the criterion is met, the budget is spent, or the loss is not finite."""
+    problem = lesson.task.problem()
     history: list[Evaluation] = []
-    best, best_weights = None, None
-    solved = False
-    for evaluation in train(model, lesson, trial.training):
+    best, best_weights = None, {}
+    for evaluation in train(model, lesson, settings):
         history.append(evaluation)
         if evaluation.diverged:
             break
         if best is None or _improves(evaluation, best, problem.metrics[0]):
             best, best_weights = evaluation, copy.deepcopy(model.state_dict())
-        solved = is_solved(problem.solved, history)
-        if solved:
-            break
-
-    values = _course(problem, history, trial.training.steps, solved=solved)
-    values |= {f"baseline.{name}": Measured(score) for name, score in task.baseline().items()}
-    values |= _sizes(model)
-    if best is not None and best_weights is not None:
-        values["best_step"] = Measured(best.step, "steps")
-        values |= {f"validation.{name}": Measured(score) for name, score in best.scores.items()}
-    last = history[-1]
-    status, reason = Status.OK, ""
-    if last.diverged:
-        status, reason = Status.DIVERGED, f"the loss was {last.losses[-1]} at step {last.step}"
-    elif best_weights is not None:
-        model.load_state_dict(best_weights)
-        exam = lesson.examine("test", trial.training.test)
-        values |= {f"test.{name}": Measured(score) for name, score in evaluate(model, task, exam, trial.device).items()}
-        values["tested"] = Measured(sum(batch.x.shape[1] for batch in exam), "examples")
-    return Answer(
-        values=values,
-        arrays=_curves(problem, history),
-        timed_arrays=frozenset({"seconds"}),
-        status=status,
-        reason=reason,
-    )
+        if is_solved(problem.solved, history):
+            return Course(history=history, best=best, best_weights=best_weights, solved=True)
+    return Course(history=history, best=best, best_weights=best_weights, solved=False)
 
 
 def is_solved(criterion: Criterion | None, history: list[Evaluation]) -> bool:
@@ -84,8 +94,7 @@ def _settle(trial: Trial) -> None:
     torch.set_num_threads(trial.threads)
     torch.use_deterministic_algorithms(True)
     if trial.device == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
+        set_tf32(trial.dtype)
         torch.backends.cudnn.benchmark = False
 
 
@@ -93,8 +102,8 @@ def _improves(a: Evaluation, b: Evaluation, metric: Metric) -> bool:
     return metric.is_better(a.scores[metric.name], b.scores[metric.name])
 
 
-def _course(problem: Problem, history: list[Evaluation], budget: int, *, solved: bool) -> dict[str, Measured]:
-    last = history[-1]
+def _values(course: Course, problem: Problem, budget: int) -> dict[str, Measured]:
+    last = course.history[-1]
     values = {
         "primary": Measured(problem.metrics[0].name),
         "better": Measured(problem.metrics[0].better),
@@ -103,9 +112,12 @@ def _course(problem: Problem, history: list[Evaluation], budget: int, *, solved:
         "train_seconds": Measured(last.seconds, "s", timed=True),
     }
     if problem.solved is not None:
-        values["solved"] = Measured(solved)
-        values["steps_to_solved"] = Measured(last.step if solved else None, "steps")
-        values["seconds_to_solved"] = Measured(last.seconds if solved else None, "s", timed=True)
+        values["solved"] = Measured(course.solved)
+        values["steps_to_solved"] = Measured(last.step if course.solved else None, "steps")
+        values["seconds_to_solved"] = Measured(last.seconds if course.solved else None, "s", timed=True)
+    if course.best is not None:
+        values["best_step"] = Measured(course.best.step, "steps")
+        values |= {f"validation.{name}": Measured(score) for name, score in course.best.scores.items()}
     return values
 
 

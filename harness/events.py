@@ -1,0 +1,34 @@
+"""What happens in a run, as values that whoever drives it can show."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.executors.local import Started
+from harness.record import Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """The run has a folder; so many of its trials are answered already, so many are still to run."""
+
+    folder: Path
+    answered: int
+    missing: int
+    repaired: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grown:
+    """So many more trials have been planned: a gate failed, and the next backend takes its place."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """A record is on the disk."""
+
+    record: Record
+
+
+Event = Opened | Grown | Started | Recorded

@@ -1,0 +1,195 @@
+"""One run in progress: the plan as it grows, the answers as they come, the folder they go to."""
+
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from harness import machine, store
+from harness.basis import basis_of
+from harness.errors import HarnessError
+from harness.events import Event, Grown, Recorded
+from harness.executors.local import Started, execute
+from harness.executors.stopping import Stopping
+from harness.isolation.client import ForkServer, environment
+from harness.isolation.outcome import Outcome
+from harness.isolation.request import Request
+from harness.planning import Plan, gate_of
+from harness.plugins import Catalog
+from harness.record import Record, Status
+from harness.store import Planned, Results, RunWriter
+from harness.trial import Trial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How to run, which no answer depends on. `jobs`: trials at once, None for all cores."""
+
+    results: Path
+    plugin_files: tuple[Path, ...] = ()
+    jobs: int | None = None
+    fresh: bool = False
+
+
+class Session:
+    """Asks trials and records their answers. `close` ends every process and file it has opened."""
+
+    def __init__(self, planned: Plan, catalog: Catalog, options: RunOptions, results: Results, scratch: Path) -> None:
+        self.catalog, self.options, self.scratch = catalog, options, scratch
+        self.candidates = planned.candidates
+        self.trials = dict.fromkeys(planned.trials)
+        self.facts = machine.facts(planned.grid.device)
+        self.repaired = results.repair()
+        self.homes, _ = store.read_homes(options.results)
+        self.records: dict[str, Record] = {}
+        self.impossible = planned.impossible
+        stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+        self.writer = RunWriter(results.new_run(f"{stamp}-{planned.grid.name}"))
+        self.plugin_files = tuple(self._keep_plugin(file) for file in options.plugin_files)
+        self.description = {
+            "schema": 1,
+            "grid": {"name": planned.grid.name, "title": planned.grid.title},
+            "command": ["harness", *sys.argv[1:]],
+            "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "facts": self.facts | {"fingerprint": machine.fingerprint(self.facts)},
+        }
+        self.timeout = planned.grid.timeout
+        self._server: ForkServer | None = None
+        self._describe()
+
+    def missing(self, trials: Iterable[Trial]) -> list[Trial]:
+        """The trials without an answer on their present basis."""
+        return [trial for trial in trials if self.answer(trial) is None]
+
+    def answer(self, trial: Trial) -> Record | None:
+        """This run's record of a trial, or an earlier answer."""
+        if trial.id in self.records:
+            return self.records[trial.id]
+        earlier = self._earlier(trial)
+        return earlier if earlier and earlier.status.answers and not self.options.fresh else None
+
+    def plan_of(self, *measures: str) -> list[Trial]:
+        """The trials of some measures in the plan as it now stands."""
+        return [trial for trial in self.trials if trial.measure in measures]
+
+    def ask(self, trials: list[Trial], slots: int, stopping: Stopping) -> Iterator[Event]:
+        """Runs what has no answer; what depends on a failed gate is recorded without running."""
+        ready = []
+        for trial in self.missing(trials):
+            verdict = self._verdict_of_gate(trial)
+            if verdict is None:
+                ready.append(trial)
+            elif not stopping.draining:
+                yield self._write(self._record(trial, *verdict))
+        requests = [self._request(trial) for trial in ready]
+        if not requests or stopping.draining:
+            return
+        for event in execute(self._server_of_trials(), requests, slots=slots, stopping=stopping):
+            yield event if isinstance(event, Started) else self._write(self._conclude(event))
+
+    def fall_back(self, slots: int, stopping: Stopping) -> Iterator[Event]:
+        """Where `auto` chose a backend whose gate failed, plans the next one too, until one passes."""
+        considered: set[Trial] = set()
+        while not stopping.draining:
+            more = []
+            for trial in self.plan_of("accuracy"):
+                if trial not in considered and self._verdict_of_gate(trial) is not None:
+                    considered.add(trial)
+                    more += self._next(trial)
+            more = [trial for trial in more if trial not in self.trials]
+            if not more:
+                return
+            gates = dict.fromkeys(gate_of(trial) for trial in more)
+            new = [trial for trial in dict.fromkeys([*gates, *more]) if trial not in self.trials]
+            self.trials |= dict.fromkeys(new)
+            self._describe()
+            yield Grown(count=len(self.missing(new)))
+            yield from self.ask(list(gates), slots, stopping)
+
+    def _next(self, trial: Trial) -> list[Trial]:
+        backends = self.candidates.get(str(trial.cell), ())
+        later = backends[backends.index(trial.backend) + 1 :] if trial.backend in backends else ()
+        return [replace(trial, backend=later[0])] if later else []
+
+    def close(self) -> None:
+        """Ends the fork server, and with it every child; closes the journal."""
+        if self._server is not None:
+            self._server.__exit__()
+        self.writer.close()
+
+    def _server_of_trials(self) -> ForkServer:
+        if self._server is None:
+            self._server = ForkServer(environment(threads=1))
+        return self._server
+
+    def _verdict_of_gate(self, trial: Trial) -> tuple[Status, str] | None:
+        """Why a trial may not run: (status, reason), or None if its gates passed."""
+        if trial.measure == "conformance":
+            return None
+        sides = [trial.backend] + ([trial.versus] if trial.versus else [])
+        for backend in sides:
+            gate = gate_of(replace(trial, backend=backend))
+            record = self.answer(gate) or self.records.get(gate.id)
+            if record is None:
+                return Status.SKIPPED, f"its gate {gate.id} has not been run"
+            if record.status.answers and record.status != Status.OK:
+                return Status.REJECTED, f"{gate.pair} did not pass its gate {gate.id}: {record.reason}"
+            if record.status != Status.OK:
+                return Status.SKIPPED, f"its gate {gate.id} ended as {record.status}: {record.reason}"
+        return None
+
+    def _request(self, trial: Trial) -> Request:
+        return Request(
+            trial=trial,
+            folder=self.scratch / trial.id,
+            plugin_files=self.plugin_files,
+            timeout=self.timeout,
+            spawn=trial.device != "cpu",
+        )
+
+    def _conclude(self, outcome: Outcome) -> Record:
+        result = outcome.result
+        record = self._record(outcome.request.trial, result.status, result.reason)
+        arrays = self.writer.keep_arrays(record.id, outcome.arrays) if outcome.arrays else {}
+        shutil.rmtree(outcome.request.folder, ignore_errors=True)
+        return replace(
+            record,
+            values=result.values,
+            answer=result.answer,
+            arrays=arrays,
+            output=outcome.output,
+            seconds=round(outcome.seconds, 3),
+        )
+
+    def _record(self, trial: Trial, status: Status, reason: str) -> Record:
+        earlier = self._earlier(trial)
+        attempts = 1 + (earlier.attempts if earlier and not earlier.status.answers else 0)
+        return Record(trial=trial, status=status, basis=self._basis(trial), reason=reason[:1000], attempts=attempts)
+
+    def _write(self, record: Record) -> Recorded:
+        try:
+            self.writer.write(record)
+        except OSError as error:
+            raise HarnessError(
+                f"cannot write to {self.writer.folder}: {error.strerror}", hint="what was recorded before is kept"
+            ) from error
+        self.records[record.id] = record
+        return Recorded(record=record)
+
+    def _basis(self, trial: Trial) -> str:
+        return basis_of(trial, self.catalog, self.facts).digest
+
+    def _earlier(self, trial: Trial) -> Record | None:
+        found = self.homes.get((trial.id, self._basis(trial)))
+        return found[0] if found else None
+
+    def _describe(self) -> None:
+        planned = [Planned(trial=trial, basis=self._basis(trial)) for trial in self.trials]
+        self.writer.describe(self.description, planned, self.impossible)
+
+    def _keep_plugin(self, file: Path) -> Path:
+        folder = self.writer.folder / store.PLUGINS
+        folder.mkdir(exist_ok=True)
+        return Path(shutil.copyfile(file, folder / file.name)).absolute()
