@@ -8,13 +8,13 @@ import torch
 
 import harness
 from harness import plugins
-from harness.conformance import examine
-from harness.conformance.cases import CASES
-from harness.conformance.reference import Quantity
+from harness.conformance import Check, GateReport, examine
+from harness.conformance.cases import CASES, draw
+from harness.conformance.reference import Quantity, reference
 from harness.conformance.tolerance import deviation
 from harness.measures import Context
 from harness.measures.conformance import measure
-from harness.ops import TorchOps
+from harness.ops import NumpyOps, TorchOps
 from harness.record import Status
 from harness.spelling import parse
 from harness.trial import Subject, Trial
@@ -160,6 +160,29 @@ def test_a_cell_whose_examples_disagree_is_rejected_on_every_backend(wrong_examp
     assert "1.0e+00" in answer.reason
     assert "a wrong memory" in answer.reason
     assert answer.values["examples"].value == 1
+
+
+def test_the_reason_leads_with_the_worst_figure_and_names_what_else_fails():
+    failed = [
+        Check(name="y", passed=False, figure=2.0, detail="off by 2"),
+        Check(name="gradient of x", passed=False, figure=7.0, where="T1 B1 I1 H1", detail="off by 7 at T9 B4 I3 H17"),
+        Check(name="outputs alias nothing", passed=False, detail="y shares memory with final h"),
+    ]
+    report = GateReport(checks=(Check(name="vocabulary", passed=True), *failed))
+    assert report.worst == 7
+    assert report.reason == (
+        "gradient of x: off by 7 at T9 B4 I3 H17; fails first at T1 B1 I1 H1; so do y, outputs alias nothing"
+    )
+
+
+def test_the_references_outputs_are_the_steps_in_numpy():
+    cell, case = CATALOG.cells["lstm"].value, CASES[-1]
+    inputs = draw(cell, case, "float32")
+    y, final = harness.unroll(cell, NumpyOps(), inputs.weights, inputs.x, inputs.state)
+    found = reference(cell, case, inputs)
+    for quantity, wanted in zip(found.outcome, [np.stack(y), *final], strict=False):
+        assert np.array_equal(quantity.value, wanted)
+    assert found.disagreement < 1e-13
 
 
 # ---- the tolerance ----
