@@ -13,6 +13,9 @@ from typing import Any, Literal, NoReturn
 
 from harness.errors import HarnessError
 
+FRAMES = 30
+"""The innermost frames of a worker's traceback that its parent gets to see."""
+
 
 class WorkerFailed(Exception):
     """A worker raised or ended; the first line says who and what, the rest is the worker's own traceback."""
@@ -128,7 +131,7 @@ def _failure(error: Exception) -> _Failure:
     if isinstance(error, HarnessError):
         return _Failure(kind="mistake", summary=str(error), trace="")
     summary = "".join(traceback.format_exception_only(error)).strip()
-    return _Failure(kind=kind, summary=summary, trace="".join(traceback.format_exception(error)))
+    return _Failure(kind=kind, summary=summary, trace="".join(traceback.format_exception(error, limit=-FRAMES)))
 
 
 def _error(name: str, failure: _Failure) -> Exception:
