@@ -1,0 +1,112 @@
+"""A run's figures as PNG: learning curves, speed, memory, accuracy against speed, and one overview of all."""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, FigureBase
+
+from harness.report.bars import draw_memory, draw_speed, make_room, shapes
+from harness.report.curves import curve_handles, draw_curves
+from harness.report.groups import Section, sections
+from harness.report.style import Looks, figure, legend, save
+from harness.report.tradeoff import draw_tradeoff, label_points
+from harness.store import RunView
+
+ACROSS = 3
+"""Panels beside each other."""
+OVERVIEW = (10.667, 6.0)
+"""Inches: 1600 × 900 pixels."""
+
+Bars = Callable[[Axes, RunView, str, Looks], None]
+
+
+def write_figures(run: RunView, folder: Path) -> list[Path]:
+    """Draws what the run has trials for, overview first; returns the files."""
+    looks, tasks = Looks.of(run), sections(run)
+    speeds, memories = shapes(run, "speed"), shapes(run, "memory")
+    drawn = {}
+    if tasks and (speeds or memories):
+        drawn["overview"] = _overview(run, tasks, looks)
+    if tasks:
+        drawn["learning_curves"] = _curves(run, tasks, looks)
+    if speeds:
+        drawn["speed"] = _bars(run, speeds, looks, draw_speed)
+    if memories:
+        drawn["memory"] = _bars(run, memories, looks, draw_memory)
+    if tasks and speeds:
+        drawn["accuracy_against_speed"] = _tradeoffs(run, tasks, speeds[0], looks)
+    return [save(made, folder / f"{name}.png") for name, made in drawn.items()]
+
+
+def _overview(run: RunView, tasks: Sequence[Section], looks: Looks) -> Figure:
+    """All tasks above, the first shape's speed and memory below."""
+    width, height = OVERVIEW
+    rows = math.ceil(len(tasks) / ACROSS)
+    made = figure(width, height + 2.7 * (rows - 1))
+    halves: Any = made.subfigures(2, 1, height_ratios=[2.75 * rows, 2.6])
+    above, below = halves
+    _curve_panels(above, run, tasks, looks)
+    bars: list[tuple[Bars, str]] = [
+        (draw, found[0])
+        for draw, found in ((draw_speed, shapes(run, "speed")), (draw_memory, shapes(run, "memory")))
+        if found
+    ]
+    panels = below.subplots(1, len(bars), squeeze=False, width_ratios=[1.45, 1][: len(bars)])
+    for axes, (draw, shape) in zip(panels.flat, bars, strict=True):
+        draw(axes, run, shape, looks)
+    made.draw_without_rendering()
+    for axes in panels.flat:
+        make_room(axes)
+    return made
+
+
+def _curves(run: RunView, tasks: Sequence[Section], looks: Looks) -> Figure:
+    across, rows = _grid(len(tasks))
+    made = figure(max(3.6 * across, 7.0), 0.6 + 3.2 * rows)
+    _curve_panels(made, run, tasks, looks)
+    return made
+
+
+def _curve_panels(made: FigureBase, run: RunView, tasks: Sequence[Section], looks: Looks) -> None:
+    across, rows = _grid(len(tasks))
+    panels = made.subplots(rows, across, squeeze=False)
+    for axes, section in zip(panels.flat, tasks, strict=False):
+        draw_curves(axes, run, section, looks)
+    for axes in panels.flat[len(tasks) :]:
+        axes.set_visible(False)
+    handles = curve_handles((group for section in tasks for group in section.chosen), looks)
+    legend(made, handles, columns=len(handles))
+
+
+def _bars(run: RunView, found: Sequence[str], looks: Looks, draw: Bars) -> Figure:
+    most = max(sum(str(trial.shape) == shape for trial in run.planned) for shape in found)
+    made = figure(7.5, len(found) * (1.1 + 0.13 * most))
+    panels = made.subplots(len(found), 1, squeeze=False)
+    for axes, shape in zip(panels.flat, found, strict=True):
+        draw(axes, run, shape, looks)
+    made.draw_without_rendering()
+    for axes in panels.flat:
+        make_room(axes)
+    return made
+
+
+def _tradeoffs(run: RunView, tasks: Sequence[Section], shape: str, looks: Looks) -> Figure:
+    across, rows = _grid(len(tasks))
+    made = figure(max(4.0 * across, 5.0), 3.6 * rows)
+    panels = made.subplots(rows, across, squeeze=False)
+    points = [
+        draw_tradeoff(axes, run, section, shape, looks) for axes, section in zip(panels.flat, tasks, strict=False)
+    ]
+    for axes in panels.flat[len(tasks) :]:
+        axes.set_visible(False)
+    made.draw_without_rendering()
+    for axes, found in zip(panels.flat, points, strict=False):
+        label_points(axes, found)
+    return made
+
+
+def _grid(panels: int) -> tuple[int, int]:
+    return min(panels, ACROSS), math.ceil(panels / ACROSS)

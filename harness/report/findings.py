@@ -1,0 +1,58 @@
+"""A run in plain sentences. A difference is claimed only where an interval supports it; what is missing is said."""
+
+from collections import Counter
+
+from harness.record import Record, Status
+from harness.report.costs import memory_findings, speed_findings
+from harness.report.groups import sections
+from harness.report.learning import learning
+from harness.report.tables import all_tables
+from harness.report.wording import listing, number
+from harness.store import RunView
+
+
+def findings(run: RunView) -> list[str]:
+    """The sentences, in the order of the questions: is it right, does it learn, how fast is it, what does it cost."""
+    tables = all_tables(run)
+    told = _gate(run)
+    for section in sections(run):
+        told += learning(section)
+    told += speed_findings(tables["speed"])
+    told += memory_findings(tables["memory"])
+    return told + _coverage(run)
+
+
+def _gate(run: RunView) -> list[str]:
+    planned = [trial for trial in run.planned if trial.measure == "conformance"]
+    if not planned:
+        return []
+    records = [run.records[trial.id] for trial in planned if trial.id in run.records]
+    passed = [record for record in records if record.status == Status.OK]
+    told = f"{len(passed)} of {len(planned)} pairs agree with their equation"
+    if passed:
+        worst = max(passed, key=lambda record: record.number("worst"))
+        told += f"; worst figure {number(worst.number('worst'), 2)} of the tolerance ({worst.trial.pair})"
+    return [f"{told}.", *(_objection(record) for record in records if record.status != Status.OK)]
+
+
+def _objection(record: Record) -> str:
+    worst = record.number("worst")
+    figure = f", {number(worst)} times the tolerance" if worst > 1 else ""
+    reason = record.reason.partition("\n")[0].rstrip(".")
+    return f"{record.trial.pair} is {record.status}{figure}: {reason}."
+
+
+def _coverage(run: RunView) -> list[str]:
+    """What of the plan has no result, and why; what could not be planned; what was damaged."""
+    statuses = Counter(str(run.records[t.id].status) if t.id in run.records else "not run" for t in run.planned)
+    good = statuses["ok"] + statuses["diverged"]
+    told = f"{good} of {len(run.planned)} planned trials have a result"
+    if missing := [f"{n} {status}" for status, n in statuses.items() if status not in ("ok", "diverged")]:
+        told += f"; {listing(missing)}"
+    sentences = [f"{told}."]
+    if run.impossible:
+        sentences.append(f"Not planned, for there is no such pair: {'; '.join(run.impossible)}.")
+    if run.damaged:
+        lines = "line was" if run.damaged == 1 else "lines were"
+        sentences.append(f"{run.damaged} damaged {lines} set aside; their trials count as not run.")
+    return sentences

@@ -1,0 +1,54 @@
+"""All records of a results folder as one table, for whoever wants to compute with them."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from harness.errors import HarnessError
+from harness.record import Record
+from harness.store import read_all
+
+QUESTION = ["measure", "cell", "backend", "versus", "device", "dtype", "threads"]
+SETTING = ["task", "seed", "learning_rate", "hidden", "shape"]
+COLUMNS = ["id", "run", *QUESTION, *SETTING, "status", "reason", "seconds", "basis"]
+
+
+def load_frame(results: Path) -> pd.DataFrame:
+    """Every record of every run under a results folder, one row each, and every value as a column `value.<name>`.
+
+    A question asked again has several rows; rows of different `basis` rest on different sources or versions and do
+    not belong into one comparison. Raises HarnessError where there is no such folder.
+    """
+    if not results.is_dir():
+        raise HarnessError(f"wanted a results folder, found none at {results}", hint="`harness run` makes one")
+    rows = [_row(run, record) for run, record in read_all(results)]
+    frame = pd.DataFrame(rows)
+    values = sorted(name for name in frame.columns if name not in COLUMNS)
+    return frame.reindex(columns=[*COLUMNS, *values])
+
+
+def _row(run: str, record: Record) -> dict[str, Any]:
+    trial = record.trial
+    sized = trial.model or trial.shape
+    return {
+        "id": record.id,
+        "run": run,
+        "measure": trial.measure,
+        "cell": str(trial.cell),
+        "backend": trial.backend,
+        "versus": trial.versus,
+        "device": trial.device,
+        "dtype": trial.dtype,
+        "threads": trial.threads,
+        "task": str(trial.task) if trial.task else None,
+        "seed": trial.seed,
+        "learning_rate": trial.training.learning_rate if trial.training else None,
+        "hidden": sized.hidden if sized else None,
+        "shape": str(trial.shape) if trial.shape else None,
+        "status": str(record.status),
+        "reason": record.reason,
+        "seconds": record.seconds,
+        "basis": record.basis,
+        **{f"value.{name}": measured.value for name, measured in record.values.items()},
+    }

@@ -1,0 +1,191 @@
+"""Tables as a reader sees them: which columns, under which words, with which title. Cells are finished text."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from harness.report import tables
+from harness.report.groups import Group, Section, sections
+from harness.report.wording import NOTHING, count, duration, listing, number, plain_name, setting, size, spread
+from harness.store import RunView
+from harness.trial import Measure
+
+Row = dict[str, str]
+OPTIONAL = ("forward finds", "kept for backward", "÷ baseline", "forward ×", "train finds", "forward", "mean steps")
+MOST_FAILURES = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A finished table; `note` explains its columns. `optional` ones may be left out, in that order."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+    optional: tuple[str, ...] = ()
+
+
+def shown_tables(run: RunView) -> Iterator[Shown]:
+    """Every table that has rows, in the order of the questions."""
+    for section in sections(run):
+        yield _accuracy(section)
+    yield from _by_shape("speed", tables.speed(run))
+    yield from _by_shape("memory", tables.memory(run))
+    yield from _gate(run)
+    yield from _failures(run)
+
+
+def _shown(title: str, rows: list[Row], note: str, optional: tuple[str, ...] = ()) -> Shown:
+    return Shown(
+        title=title,
+        columns=tuple(rows[0]),
+        rows=tuple(tuple(row.values()) for row in rows),
+        note=note,
+        optional=tuple(name for name in (*OPTIONAL, *optional) if name in rows[0]),
+    )
+
+
+def _accuracy(section: Section) -> Shown:
+    found = tables.accuracy_of(section)
+    rows = [
+        _accuracy_row(section, group, row) for group, (_, row) in zip(section.groups, found.iterrows(), strict=True)
+    ]
+    note = "n: seeds with a result, of those planned. Test scores: median [least–greatest] over seeds."
+    if _has_criterion(section):
+        note = "Solved: Wilson's 95 % interval. Steps to solve: median; mean, each at most the budget, 95 %. " + note
+    if len(section.learning_rates) > 1:
+        note += " ✓: the learning rate chosen on validation."
+    title = f"{section.task} · {section.setting} · {found['n'].sum()} of {found['planned'].sum()} trials"
+    metrics = tuple(plain_name(metric) for metric in _metrics(section))
+    return _shown(title, rows, note, (*metrics[1:], "parameters"))
+
+
+def _metrics(section: Section) -> list[str]:
+    return next((group.metrics() for group in section.groups if group.n), [])
+
+
+def _has_criterion(section: Section) -> bool:
+    return any(group.has_criterion for group in section.groups)
+
+
+def _accuracy_row(section: Section, group: Group, row: "pd.Series[Any]") -> Row:
+    shown = {"cell": group.cell}
+    if len(section.learning_rates) > 1:
+        shown["learning rate"] = setting(group.training.learning_rate) + (" ✓" if group.chosen else "")
+    shown["n"] = f"{group.n}/{group.planned}"
+    if _has_criterion(section):
+        shown |= _solving(group, row)
+    for metric in _metrics(section):
+        found = tables.score(group, metric)
+        shown[plain_name(metric)] = spread(found["test_median"], found["test_min"], found["test_max"])
+        if "÷ baseline" not in shown:
+            shown["÷ baseline"] = number(found["ratio_to_baseline"], 2)
+    return shown | {"parameters": count(row["parameters"]), "on": group.trial.backend}
+
+
+def _solving(group: Group, row: "pd.Series[Any]") -> Row:
+    if math.isnan(row["solved"]):
+        return dict.fromkeys(("solved", "steps", "mean steps"), NOTHING)
+    budget, median = count(group.budget), row["steps_median"]
+    mean = f"{count(row['steps_mean'])} [{count(row['steps_mean_low'])}–{count(row['steps_mean_high'])}]"
+    return {
+        "solved": f"{group.solved}/{group.n} [{row['solve_rate_low']:.2f}–{row['solve_rate_high']:.2f}]",
+        "steps": count(median) if math.isfinite(median) else f">{budget}",
+        "mean steps": mean if group.solved else f"≥{budget}",
+    }
+
+
+def _by_shape(measure: Measure, table: pd.DataFrame) -> Iterator[Shown]:
+    """One table a shape, of speed or of memory."""
+    make = _speed_row if measure == "speed" else _memory_row
+    for shape, rows in table.groupby("shape", sort=False):
+        good, planned = int((rows["status"] == "ok").sum()), len(rows)
+        told = listing(dict.fromkeys(f"{d}, {t}, {n} thread{'s' * (n > 1)}" for d, t, n in _places(rows)))
+        title = f"{measure} · {shape} · {told} · {good} of {planned} trials"
+        yield _shown(title, [make(row) for _, row in rows.iterrows()], _note(measure, rows))
+
+
+def _places(rows: pd.DataFrame) -> Iterator[tuple[str, str, int]]:
+    yield from zip(rows["device"], rows["dtype"], rows["threads"], strict=True)
+
+
+def _note(measure: Measure, rows: pd.DataFrame) -> str:
+    if measure == "memory":
+        return "Peaks of what one warm step allocates. Parameters, and one sequence's states, in bytes."
+    pairs = listing(count(n) for n in sorted(set(rows["pairs"].dropna()))) if rows["pairs"].notna().any() else NOTHING
+    return (
+        f"Speed-ups over the named baseline with 95 % intervals over n = {pairs} pairs of processes; "
+        "above 1 is faster. Finds: the least difference such a comparison would find."
+    )
+
+
+def _speed_row(row: "pd.Series[Any]") -> Row:
+    shown = {"cell": str(row["cell"]), "on": str(row["backend"])}
+    for mode in ("train", "forward"):
+        found = row[f"{mode}_detectable"]
+        shown |= {
+            mode: duration(row[f"{mode}_seconds"]),
+            f"{mode} ×": spread(*(row[f"{mode}_speedup{end}"] for end in ("", "_low", "_high"))),
+            f"{mode} finds": f"{number(100 * found, 2)}%" if math.isfinite(found) else NOTHING,
+        }
+    return shown | {"versus": str(row["versus"] if row["status"] == "ok" else row["status"])}
+
+
+def _memory_row(row: "pd.Series[Any]") -> Row:
+    names = {
+        "train peak": "train_peak_bytes",
+        "forward peak": "forward_peak_bytes",
+        "kept for backward": "activation_bytes",
+        "parameters": "parameter_bytes",
+        "states": "state_bytes",
+    }
+    shown = {"cell": str(row["cell"]), "on": str(row["backend"])}
+    return shown | {title: size(row[name]) for title, name in names.items()} | {"result": str(row["status"])}
+
+
+def _gate(run: RunView) -> Iterator[Shown]:
+    table = tables.gate(run)
+    if table.empty:
+        return
+    rows = [
+        {
+            "pair": str(row["pair"]),
+            "result": "passed" if row["passed"] else str(row["status"]),
+            "worst": number(row["worst"], 2),
+            "checks": f"{count(row['checks'] - row['checks_failed'])} of {count(row['checks'])}",
+        }
+        for _, row in table.iterrows()
+    ]
+    note = "Worst: the largest error against the float64 reference, in units of what is allowed."
+    yield _shown(f"gate · {int(table['passed'].sum())} of {len(table)} pairs passed", rows, note)
+
+
+def _failures(run: RunView) -> Iterator[Shown]:
+    """What has no result; trials that differ in their seed alone and failed alike share a row."""
+    table = tables.failures(run)
+    if table.empty:
+        return
+    rows = [
+        {
+            "trials": str(len(same)),
+            "what": f"{measure} · {pair}",
+            "status": str(status),
+            "reason": _first_line(str(reason)),
+            "first id": str(same["id"].iloc[0]),
+        }
+        for (measure, pair, status, reason), same in table.groupby(["measure", "pair", "status", "reason"], sort=False)
+    ]
+    title = f"without a result · {len(table)} of {len(run.planned)} trials"
+    note = "`harness show ID` prints the question, the reason and the log."
+    if len(rows) > MOST_FAILURES:
+        note = f"{len(rows) - MOST_FAILURES} more rows are in tables/failures.csv. {note}"
+    yield _shown(title, rows[:MOST_FAILURES], note)
+
+
+def _first_line(text: str) -> str:
+    line = text.partition("\n")[0]
+    return line if len(line) <= 160 else line[:159] + "…"

@@ -1,0 +1,133 @@
+"""What the trainings say in words: who solved what within how many steps, whose score is better."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from harness import statistics
+from harness.report.comparing import FEWEST_SEEDS, Comparison, compare
+from harness.report.groups import Group, Section
+from harness.report.wording import count, estimate, listing, number, plain_name, setting
+
+
+def learning(section: Section) -> list[str]:
+    """The findings of one task. A difference is claimed only where its interval excludes none."""
+    groups = [group for group in section.chosen if group.n]
+    missing = [group for group in section.chosen if not group.is_complete]
+    told = []
+    if any(group.has_criterion for group in groups):
+        told += _solving(section, groups)
+    if groups and not any(group.solved for group in groups):
+        told += _scoring(section, groups)
+    if missing:
+        counts = listing(f"{section.label(group)} ({group.n} of {group.planned})" for group in missing)
+        told.append(f"{section.task}: trainings are missing, and their cells are not compared: {counts}.")
+    diverged = [group for group in section.groups if group.diverged]
+    if diverged:
+        counts = listing(f"{section.label(g)} ({g.diverged} of {g.n} at {_rate(g)})" for g in diverged)
+        told.append(f"{section.task}: trainings diverged and count as unsolved, with the worst score: {counts}.")
+    return told
+
+
+def _solving(section: Section, groups: Sequence[Group]) -> list[str]:
+    parts: list[str] = []
+    for (solved, n), same in _by_outcome(groups).items():
+        names = listing(section.label(group) for group in same)
+        rate = statistics.proportion(solved, n)
+        seeds = "every seed" if solved == n else "no seed" if solved == 0 else f"{solved} of {n} seeds"
+        each = " each" if len(same) > 1 else ""
+        verb = "solved it with" if not parts else "with"
+        told = f"{solved}/{n}{each}, {_rate_interval(rate.low, rate.high)}"
+        parts.append(f"{names} {verb} {seeds} ({told})")
+    first = f"{section.task}: {'; '.join(parts)}; within {count(groups[0].budget)} steps {_rates(section, groups)}."
+    return [first, *_pace(section, groups)]
+
+
+def _by_outcome(groups: Sequence[Group]) -> dict[tuple[int, int], list[Group]]:
+    """Groups by (solved, n), the best first."""
+    found: dict[tuple[int, int], list[Group]] = {}
+    for group in sorted(groups, key=lambda g: -g.solved / g.n):
+        found.setdefault((group.solved, group.n), []).append(group)
+    return found
+
+
+def _pace(section: Section, groups: Sequence[Group]) -> list[str]:
+    """Compares the steps to solve of cells that solved with every seed: for others the rate is the answer."""
+    able = [group for group in groups if group.is_complete and group.solved == group.n]
+    if len(able) < 2:
+        return []
+    found = compare(able, Group.steps_to_solve)
+    claims = [
+        f"{section.label(c.less)} took {estimate(c.difference)} steps fewer than {section.label(c.more)}"
+        for c in found
+        if c.is_decided
+    ]
+    lead = f"{section.task}, steps to solve, evaluated every {able[0].training.evaluate_every}"
+    return [_verdict(section, lead, claims, found)]
+
+
+def _scoring(section: Section, groups: Sequence[Group]) -> list[str]:
+    """Compares the leading test score after the whole budget."""
+    metric = groups[0].primary
+    name, better = plain_name(metric), "higher" if groups[0].higher_is_better else "lower"
+    lead = f"{section.task}, {name} ({better} is better) after {count(groups[0].budget)} steps"
+    told = listing(_score(section, group, metric) for group in groups)
+    baseline = groups[0].baseline(metric)
+    against = "" if math.isnan(baseline) else f"; the baseline without memory has {number(baseline)}"
+    sentences = [f"{lead} {_rates(section, groups)}: {told}{against}."]
+    able = [g for g in groups if g.is_complete and np.isfinite(g.scores(metric)).all()]
+    if len(able) < 2:
+        return sentences
+    found = compare(able, lambda group: group.scores(metric))
+    claims = [_better(section, c, higher=groups[0].higher_is_better) for c in found if c.is_decided]
+    return [*sentences, _verdict(section, f"{section.task}, {name}", claims, found)]
+
+
+def _score(section: Section, group: Group, metric: str) -> str:
+    found = group.scores(metric)
+    seeds = f"{group.n} seeds" if group.is_complete else f"{group.n} of {group.planned} seeds"
+    if np.isfinite(found).all():
+        return f"{section.label(group)} {estimate(statistics.mean(found))} ({seeds})"
+    return f"{section.label(group)} {number(float(np.median(found)))} (median of {seeds}, some diverged)"
+
+
+def _better(section: Section, comparison: Comparison, *, higher: bool) -> str:
+    less, more = section.label(comparison.less), section.label(comparison.more)
+    better, worse = (more, less) if higher else (less, more)
+    return f"{better} is better than {worse} by {estimate(comparison.difference)}"
+
+
+def _verdict(section: Section, lead: str, claims: Sequence[str], found: Sequence[Comparison]) -> str:
+    n = min(comparison.difference.n for comparison in found)
+    if n < FEWEST_SEEDS:
+        return f"{lead}: too few seeds to rank (n = {n})."
+    pairs = f"{len(found)} comparisons together" if len(found) > 1 else "one comparison"
+    basis = f"paired by seed, n = {n}, 95 % for {pairs}"
+    open_pairs = [f"{section.label(c.less)} and {section.label(c.more)}" for c in found if not c.is_decided]
+    if not claims:
+        return f"{lead}: no difference between {listing(_cells(section, found))} is established ({basis})."
+    rest = f"; undecided: {'; '.join(open_pairs)}" if open_pairs else ""
+    return f"{lead}: {'; '.join(claims)}{rest} ({basis})."
+
+
+def _cells(section: Section, found: Iterable[Comparison]) -> list[str]:
+    return list(dict.fromkeys(section.label(group) for c in found for group in (c.less, c.more)))
+
+
+def _rates(section: Section, groups: Sequence[Group]) -> str:
+    """At which learning rate; where several were tried, which were chosen."""
+    rates = {group.training.learning_rate for group in groups}
+    chosen = f" (chosen from {len(section.learning_rates)} on validation)" if len(section.learning_rates) > 1 else ""
+    if len(rates) == 1:
+        return f"at {_rate(groups[0])}{chosen}"
+    each = listing(f"{setting(g.training.learning_rate)} for {section.label(g)}" for g in groups)
+    return f"at learning rate {each}{chosen}"
+
+
+def _rate(group: Group) -> str:
+    return f"learning rate {setting(group.training.learning_rate)}"
+
+
+def _rate_interval(low: float, high: float) -> str:
+    return f"[{low:.2f}, {high:.2f}]"

@@ -1,0 +1,79 @@
+"""The report on a terminal: tables, then the findings. Readable without colour."""
+
+from dataclasses import replace
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from harness.report.findings import findings
+from harness.report.layout import Shown, shown_tables
+from harness.store import RunView
+
+FIGURES_START = frozenset("0123456789–∞≥>")
+
+
+def print_report(run: RunView, console: Console) -> None:
+    """Prints every table that has rows, then what they say. Names are text, never markup."""
+    console.print(Text(_heading(run), style="bold"))
+    for shown in shown_tables(run):
+        console.print()
+        console.print(_table(shown, console.width))
+        if shown.note:
+            console.print(Padding(Text(shown.note, style="dim"), (0, 1)))
+    console.print()
+    console.print(Text("Findings", style="bold"))
+    for sentence in findings(run):
+        grid = Table.grid(padding=(0, 1, 0, 0))
+        grid.add_row(Text("•"), Text(sentence))
+        console.print(grid)
+
+
+def _heading(run: RunView) -> str:
+    title = run.grid.get("title", "")
+    return f"{run.name}: {title}" if title else run.name
+
+
+def _table(shown: Shown, width: int) -> Table:
+    shown = _fitting(shown, width)
+    table = Table(
+        title=Text(shown.title, style="bold"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+    )
+    for place, name in enumerate(shown.columns):
+        is_figure = all(row[place][:1] in FIGURES_START for row in shown.rows)
+        least = _least_width(shown, place) if _least_total(shown) <= width else None
+        table.add_column(Text(name), justify="right" if is_figure else "left", min_width=least, overflow="fold")
+    for row in shown.rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def _fitting(shown: Shown, width: int) -> Shown:
+    """Without as many optional columns as there is no room for; all of them are in the files."""
+    for name in shown.optional:
+        if _least_total(shown) <= width:
+            break
+        kept = [place for place, column in enumerate(shown.columns) if column != name]
+        shown = replace(
+            shown,
+            columns=tuple(shown.columns[place] for place in kept),
+            rows=tuple(tuple(row[place] for place in kept) for row in shown.rows),
+        )
+    return shown
+
+
+def _least_total(shown: Shown) -> int:
+    return sum(_least_width(shown, place) + 2 for place in range(len(shown.columns)))
+
+
+def _least_width(shown: Shown, place: int) -> int:
+    """The longest word of a column: a figure may break before its interval, a name nowhere; a long reason may."""
+    words = [word for text in (shown.columns, *shown.rows) for word in text[place].split()]
+    return min(max(len(word) for word in words), 24)

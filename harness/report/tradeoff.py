@@ -1,0 +1,169 @@
+"""Accuracy against speed: a cell's test score over the time of its fastest train step."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import LogLocator
+from matplotlib.transforms import Bbox
+
+from harness.record import Record, Status
+from harness.report.groups import Group, Section
+from harness.report.style import (
+    INK,
+    Looks,
+    draw_level,
+    dress,
+    fit_scores,
+    plain_numbers,
+    say_nothing,
+    score_label,
+    told_of,
+)
+from harness.report.wording import listing
+from harness.store import RunView
+
+SPOTS = tuple(
+    (across * reach, up * reach) for reach in (9, 20, 34) for across, up in ((1, 0), (-1, 0), (0, 1), (0, -1))
+)
+"""Where a label may stand beside its point, in points; the first spot that covers nothing is taken."""
+
+
+MARKER_POINTS = 5
+LOGARITHMIC_FROM = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A cell on a task: milliseconds a train step, and the test score's median and range over seeds."""
+
+    group: Group
+    milliseconds: float
+    score: float
+    low: float
+    high: float
+    label: str
+
+
+def draw_tradeoff(axes: Axes, run: RunView, section: Section, shape: str, looks: Looks) -> list[Point]:
+    """One panel: every chosen group of a task whose cell was timed at the shape. Returns what `label_points` names."""
+    fastest = _fastest(run, shape)
+    timed = [(group, fastest[group.cell]) for group in section.chosen if group.cell in fastest]
+    points = [point for group, record in timed if (point := _point(group, record)) is not None]
+    absent = [group.cell for group in section.chosen if group.cell not in {point.group.cell for point in points}]
+    told = (
+        f"no time or no score: {listing(dict.fromkeys(absent))}"
+        if absent
+        else "test score: median and range over seeds"
+    )
+    dress(axes, section.name, told_of(section, told), grid="both")
+    axes.set_xlabel(f"ms a train step at {shape}, fastest backend")
+    if not points:
+        say_nothing(axes, "nothing to compare")
+        return []
+    first = points[0].group
+    baseline = first.baseline(first.primary)
+    scores = np.array([baseline, *(value for point in points for value in (point.low, point.high))])
+    fit_scores(axes, scores, higher_is_better=first.higher_is_better)
+    axes.set_ylabel(score_label(first))
+    _fit_times(axes, [point.milliseconds for point in points])
+    for point in points:
+        colour = looks.colour(point.group.trial.cell)
+        axes.plot([point.milliseconds] * 2, [point.low, point.high], color=colour, linewidth=1.6, alpha=0.6)
+        axes.plot(point.milliseconds, point.score, "o", color=colour, markersize=8, clip_on=False)
+    draw_level(axes, baseline, "baseline")
+    return points
+
+
+def label_points(axes: Axes, points: Sequence[Point]) -> None:
+    """Writes each point's name where it covers no point and no other name; for a figure whose layout is settled."""
+    dots = [_around(point, axes) for point in points]
+    taken: list[Bbox] = []
+    for point, dot in sorted(zip(points, dots, strict=True), key=lambda both: -both[0].score):
+        others = [*taken, *(other for other in dots if other is not dot)]
+        boxes = [(_write(axes, point, spot), spot) for spot in SPOTS]
+        _, best = min(boxes, key=lambda both: _covered(both[0], others, axes.bbox))
+        taken.append(_write(axes, point, best, keep=True))
+
+
+def _write(axes: Axes, point: Point, spot: tuple[int, int], *, keep: bool = False) -> Bbox:
+    across, up = spot
+    note = axes.annotate(
+        point.label,
+        xy=(point.milliseconds, point.score),
+        xytext=spot,
+        textcoords="offset points",
+        ha="left" if across > 0 else "right" if across < 0 else "center",
+        va="bottom" if up > 0 else "top" if up < 0 else "center",
+        fontsize=8,
+        color=INK,
+        path_effects=[withStroke(linewidth=2.5, foreground="white")],
+    )
+    note.set_in_layout(False)
+    box = note.get_window_extent()
+    if not keep:
+        note.remove()
+    return Bbox(box.get_points())
+
+
+def _covered(box: Bbox, others: Sequence[Bbox], panel: Bbox) -> float:
+    """How much of the box lies on others or outside the panel, in square pixels."""
+    inside = Bbox.intersection(box, panel)
+    outside = box.width * box.height - (inside.width * inside.height if inside else 0.0)
+    overlaps = (Bbox.intersection(box, other) for other in others)
+    return 4 * outside + sum(overlap.width * overlap.height for overlap in overlaps if overlap)
+
+
+def _around(point: Point, axes: Axes) -> Bbox:
+    """The box of a point's marker, pixels."""
+    x, y = axes.transData.transform((point.milliseconds, point.score))
+    reach = MARKER_POINTS * axes.figure.dpi / 72
+    return Bbox.from_extents(x - reach, y - reach, x + reach, y + reach)
+
+
+def _fit_times(axes: Axes, milliseconds: Sequence[float]) -> None:
+    """Room for names at both sides; a logarithmic axis where the times differ by much."""
+    least, most = min(milliseconds), max(milliseconds)
+    if most > LOGARITHMIC_FROM * least:
+        axes.set_xscale("log")
+        axes.set_xlim(least / 3, most * 3)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    else:
+        axes.set_xlim(0, 1.35 * most)
+    plain_numbers(axes.xaxis)
+
+
+def _fastest(run: RunView, shape: str) -> dict[str, Record]:
+    """By cell, the record with the least time of a train step."""
+    found: dict[str, Record] = {}
+    for trial in run.planned:
+        record = run.records.get(trial.id)
+        if trial.measure != "speed" or str(trial.shape) != shape or record is None or record.status != Status.OK:
+            continue
+        seconds = record.number("train_seconds")
+        if math.isfinite(seconds) and seconds < _seconds(found.get(str(trial.cell))):
+            found[str(trial.cell)] = record
+    return found
+
+
+def _seconds(record: Record | None) -> float:
+    return record.number("train_seconds") if record else math.inf
+
+
+def _point(group: Group, record: Record) -> Point | None:
+    """None where half of the trainings diverged, or there is none: then no score stands for the group."""
+    scores = group.scores(group.primary)
+    if not len(scores) or not math.isfinite(median := float(np.median(scores))):
+        return None
+    finite = scores[np.isfinite(scores)]
+    return Point(
+        group=group,
+        milliseconds=1e3 * record.number("train_seconds"),
+        score=median,
+        low=float(finite.min()),
+        high=float(finite.max()),
+        label=f"{group.cell} · {record.trial.backend}",
+    )
