@@ -1,5 +1,6 @@
 """What layers share: the cell's parameters by the cell's names, and the initial state. Imports torch."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,12 @@ class CellLayer(nn.Module):
     def run(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """The backend's own: runs the cell over the sequence."""
         raise NotImplementedError
+
+    def bare(self, state: State) -> Callable[[Tensor], tuple[Tensor, State]]:
+        """The call that is timed: x → y and final states, from this state. Override it only where this class merely
+        wraps a library whose users call it directly; it must compute the same bits.
+        """
+        return lambda x: self(x, state)
 
     def weights(self) -> dict[str, Tensor]:
         """The parameters by the cell's names."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.canonical import digest
+from harness.threads import blas
 
 PACKAGES = ("cell-harness", "torch", "numpy", "scipy", "pandas", "memray")
 VARIABLES = ("OMP_", "MKL_", "OPENBLAS_", "KMP_", "GOMP_", "MALLOC_", "CUDA_", "CUBLAS_", "TORCH_", "PYTORCH_")
@@ -16,6 +17,7 @@ FINGERPRINT = ("cpu", "cores", "blas", "torch", "numpy", "python", "system", "gp
 
 def facts(device: str = "cpu") -> dict[str, Any]:
     """What is known of this machine: processor, cores, memory, system, versions, BLAS kernel, preset variables."""
+    import numpy  # noqa: F401 -- its BLAS is seen only once it is loaded
     import psutil
 
     found: dict[str, Any] = {
@@ -24,7 +26,7 @@ def facts(device: str = "cpu") -> dict[str, Any]:
         "memory_bytes": psutil.virtual_memory().total,
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
-        "blas": _blas(),
+        "blas": blas(),
         "commit": _commit(),
         "variables": {k: v for k, v in sorted(os.environ.items()) if k.startswith(VARIABLES)},
         "gpu": _gpu() if device == "cuda" else "",
@@ -51,16 +53,6 @@ def _cpu() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def _blas() -> str:
-    """The library and kernel NumPy's products run on, say `openblas 0.3.30 SkylakeX`."""
-    import numpy as np
-    import threadpoolctl
-
-    del np  # imported so that its BLAS is loaded and seen
-    pools = [pool for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
-    return ", ".join(f"{p['internal_api']} {p['version']} {p.get('architecture', '')}".strip() for p in pools)
 
 
 def _gpu() -> str:

@@ -18,8 +18,9 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.isolation.process import die_with_parent, redirect_output
+from harness.isolation.output import redirect_output
 from harness.isolation.request import OUTPUT, Request
+from harness.lifetime import die_with_parent
 
 MEASURES = ("accuracy", "conformance", "memory", "speed")
 LAZY = ("torch._dynamo", "torch._inductor.config", "memray")

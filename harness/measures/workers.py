@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Literal, NoReturn
 
 from harness.errors import HarnessError
+from harness.lifetime import die_with_parent
 
 FRAMES = 30
 """The innermost frames of a worker's traceback that its parent gets to see."""
@@ -104,7 +105,6 @@ class Worker:
 
 def _serve(connection: Connection, prepare: Callable[[], object], parent: int) -> NoReturn:
     """The worker's whole life; nothing may climb out of it into the parent's code."""
-    from harness.isolation.process import die_with_parent
 
     code = 1
     try:
