@@ -127,5 +127,5 @@ def make_room(axes: Axes) -> None:
     notes = [note for note in axes.texts if isinstance(note, Annotation) and note.xycoords == "data"]
     room = [width - note.get_window_extent().width - gap for note in notes]
     ends = [float(note.xy[0]) * width / max(left, width / 4) for note, left in zip(notes, room, strict=True)]
-    if ends:
+    if ends and max(ends) > 0:
         axes.set_xlim(0, max(ends))

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 
 from harness.report.wording import bracketed, count, listing, number, size
@@ -31,7 +32,7 @@ def memory_findings(table: pd.DataFrame) -> list[str]:
     """The smallest peak of a train step, by cell."""
     told = []
     for shape, rows in table.groupby("shape", sort=False):
-        done = rows[rows["status"] == "ok"].dropna(subset=["train_peak_bytes"])
+        done = rows[np.isfinite(rows["train_peak_bytes"])]
         if done.empty:
             continue
         least = done.loc[done.groupby("cell", sort=False)["train_peak_bytes"].idxmin()]
@@ -52,7 +53,7 @@ def _against(rows: pd.DataFrame, backend: str, versus: str, noise: float) -> lis
     faster, slower, undecided = [], [], []
     for _, row in rows.iterrows():
         value, low, high = (float(row[f"train_speedup{end}"]) for end in ("", "_low", "_high"))
-        if math.isnan(value):
+        if not 0 < value < math.inf:
             continue
         if low > math.exp(noise):
             faster.append(f"{row['cell']} {bracketed(value, low, high, '×')}")

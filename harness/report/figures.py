@@ -104,7 +104,7 @@ def _tradeoffs(run: RunView, tasks: Sequence[Section], shape: str, looks: Looks)
         axes.set_visible(False)
     made.draw_without_rendering()
     for axes, found in zip(panels.flat, points, strict=False):
-        label_points(axes, found)
+        label_points(axes, found, looks)
     return made
 
 

@@ -104,11 +104,14 @@ class Group:
         return sorted(names, key=lambda name: (name != self.primary, name))
 
     def scores(self, metric: str, split: str = "test") -> Numbers:
-        """A score of every record. Of a training that diverged the leading one is the worst there is, others NaN."""
+        """A score of every record. Of a training that diverged the leading one is the worst there is, others are NaN.
+
+        So is a score that is no finite number.
+        """
         worst = (-math.inf if self.higher_is_better else math.inf) if metric == self.primary else math.nan
         diverged = np.array([record.status == Status.DIVERGED for record in self.records], dtype=bool)
         found = np.where(diverged, worst, self.numbers(f"{split}.{metric}"))
-        return np.where(np.isnan(found), worst, found) if metric == self.primary else found
+        return np.where(np.isfinite(found), found, worst)
 
     def baseline(self, metric: str) -> float:
         """The score without memory."""

@@ -119,7 +119,8 @@ def _note(measure: Measure, rows: pd.DataFrame) -> str:
     pairs = listing(count(n) for n in sorted(set(rows["pairs"].dropna()))) if rows["pairs"].notna().any() else NOTHING
     return (
         f"Speed-ups over the named baseline with 95 % intervals over n = {pairs} pairs of processes; "
-        "above 1 is faster. Finds: the least difference such a comparison would find."
+        "above 1 is faster; both sides take turns within a trial, while times of different rows are from different "
+        "minutes. Finds: the least difference such a comparison would find."
     )
 
 
@@ -143,8 +144,10 @@ def _memory_row(row: "pd.Series[Any]") -> Row:
         "parameters": "parameter_bytes",
         "states": "state_bytes",
     }
-    shown = {"cell": str(row["cell"]), "on": str(row["backend"])}
-    return shown | {title: size(row[name]) for title, name in names.items()} | {"result": str(row["status"])}
+    shown = {"cell": str(row["cell"]), "on": str(row["backend"])} | {
+        title: size(row[name]) for title, name in names.items()
+    }
+    return shown if row["status"] == "ok" else shown | {"train peak": str(row["status"])}
 
 
 def _gate(run: RunView) -> Iterator[Shown]:

@@ -13,7 +13,7 @@ from harness.report.wording import count, estimate, listing, number, plain_name,
 
 def learning(section: Section) -> list[str]:
     """The findings of one task. A difference is claimed only where its interval excludes none."""
-    groups = [group for group in section.chosen if group.n]
+    groups = [group for group in section.chosen if group.primary]
     missing = [group for group in section.chosen if not group.is_complete]
     told = []
     if any(group.has_criterion for group in groups):
@@ -38,7 +38,9 @@ def _solving(section: Section, groups: Sequence[Group]) -> list[str]:
         seeds = "every seed" if solved == n else "no seed" if solved == 0 else f"{solved} of {n} seeds"
         each = " each" if len(same) > 1 else ""
         verb = "solved it with" if not parts else "with"
-        told = f"{solved}/{n}{each}, {_rate_interval(rate.low, rate.high)}"
+        told = _rate_interval(rate.low, rate.high)
+        if solved in (0, n) or each:
+            told = f"{solved}/{n}{each}, {told}"
         parts.append(f"{names} {verb} {seeds} ({told})")
     first = f"{section.task}: {'; '.join(parts)}; within {count(groups[0].budget)} steps {_rates(section, groups)}."
     return [first, *_pace(section, groups)]

@@ -1,6 +1,7 @@
 """The report on a terminal: tables, then the findings. Readable without colour."""
 
 from dataclasses import replace
+from typing import Literal
 
 from rich import box
 from rich.console import Console
@@ -12,6 +13,7 @@ from harness.report.findings import findings
 from harness.report.layout import Shown, shown_tables
 from harness.store import RunView
 
+LONGEST_WORD = 32
 FIGURES_START = frozenset("0123456789–∞≥>")
 
 
@@ -20,6 +22,7 @@ def print_report(run: RunView, console: Console) -> None:
     console.print(Text(_heading(run), style="bold"))
     for shown in shown_tables(run):
         console.print()
+        console.print(Text(shown.title, style="bold"))
         console.print(_table(shown, console.width))
         if shown.note:
             console.print(Padding(Text(shown.note, style="dim"), (0, 1)))
@@ -38,18 +41,11 @@ def _heading(run: RunView) -> str:
 
 def _table(shown: Shown, width: int) -> Table:
     shown = _fitting(shown, width)
-    table = Table(
-        title=Text(shown.title, style="bold"),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        show_edge=False,
-    )
-    for place, name in enumerate(shown.columns):
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for place, (name, column_width) in enumerate(zip(shown.columns, _widths(shown, width), strict=True)):
         is_figure = all(row[place][:1] in FIGURES_START for row in shown.rows)
-        least = _least_width(shown, place) if _least_total(shown) <= width else None
-        table.add_column(Text(name), justify="right" if is_figure else "left", min_width=least, overflow="fold")
+        justify: Literal["left", "right"] = "right" if is_figure else "left"
+        table.add_column(Text(name), justify=justify, width=column_width, overflow="fold")
     for row in shown.rows:
         table.add_row(*(Text(cell) for cell in row))
     return table
@@ -69,6 +65,29 @@ def _fitting(shown: Shown, width: int) -> Shown:
     return shown
 
 
+def _widths(shown: Shown, width: int) -> list[int | None]:
+    """A width for each column: its longest word, and its longest text as long as there is room; None if there is none.
+
+    rich's own way may take from a column more than the column has to give, and then cuts the last ones off.
+    """
+    room = width - _least_total(shown)
+    if room < 0:
+        return [None] * len(shown.columns)
+    found: list[int | None] = []
+    for place in range(len(shown.columns)):
+        least = _least_width(shown, place)
+        more = max(len(text[place]) for text in (shown.columns, *shown.rows)) - least
+        given = more if more <= room else room if _is_prose(shown, place) else 0
+        room -= given
+        found.append(least + given)
+    return found
+
+
+def _is_prose(shown: Shown, place: int) -> bool:
+    """Whether a column's texts have more than a figure and its interval: they use whatever room there is."""
+    return any(text[place].count(" ") > 2 for text in shown.rows)
+
+
 def _least_total(shown: Shown) -> int:
     return sum(_least_width(shown, place) + 2 for place in range(len(shown.columns)))
 
@@ -76,4 +95,4 @@ def _least_total(shown: Shown) -> int:
 def _least_width(shown: Shown, place: int) -> int:
     """The longest word of a column: a figure may break before its interval, a name nowhere; a long reason may."""
     words = [word for text in (shown.columns, *shown.rows) for word in text[place].split()]
-    return min(max(len(word) for word in words), 24)
+    return min(max(len(word) for word in words), LONGEST_WORD)

@@ -78,18 +78,20 @@ def draw_tradeoff(axes: Axes, run: RunView, section: Section, shape: str, looks:
     return points
 
 
-def label_points(axes: Axes, points: Sequence[Point]) -> None:
+def label_points(axes: Axes, points: Sequence[Point], looks: Looks) -> None:
     """Writes each point's name where it covers no point and no other name; for a figure whose layout is settled."""
     dots = [_around(point, axes) for point in points]
+    ranges = [_range(point, axes) for point in points]
     taken: list[Bbox] = []
     for point, dot in sorted(zip(points, dots, strict=True), key=lambda both: -both[0].score):
-        others = [*taken, *(other for other in dots if other is not dot)]
+        others = [*taken, *ranges, *(other for other in dots if other is not dot)]
         boxes = [(_write(axes, point, spot), spot) for spot in SPOTS]
         _, best = min(boxes, key=lambda both: _covered(both[0], others, axes.bbox))
-        taken.append(_write(axes, point, best, keep=True))
+        taken.append(_write(axes, point, best, looks.colour(point.group.trial.cell)))
 
 
-def _write(axes: Axes, point: Point, spot: tuple[int, int], *, keep: bool = False) -> Bbox:
+def _write(axes: Axes, point: Point, spot: tuple[int, int], colour: str | None = None) -> Bbox:
+    """The box that the name takes there, pixels; without a colour it is only measured."""
     across, up = spot
     note = axes.annotate(
         point.label,
@@ -99,12 +101,12 @@ def _write(axes: Axes, point: Point, spot: tuple[int, int], *, keep: bool = Fals
         ha="left" if across > 0 else "right" if across < 0 else "center",
         va="bottom" if up > 0 else "top" if up < 0 else "center",
         fontsize=8,
-        color=INK,
+        color=colour or INK,
         path_effects=[withStroke(linewidth=2.5, foreground="white")],
     )
     note.set_in_layout(False)
     box = note.get_window_extent()
-    if not keep:
+    if colour is None:
         note.remove()
     return Bbox(box.get_points())
 
@@ -122,6 +124,12 @@ def _around(point: Point, axes: Axes) -> Bbox:
     x, y = axes.transData.transform((point.milliseconds, point.score))
     reach = MARKER_POINTS * axes.figure.dpi / 72
     return Bbox.from_extents(x - reach, y - reach, x + reach, y + reach)
+
+
+def _range(point: Point, axes: Axes) -> Bbox:
+    """The box of a point's range, pixels."""
+    (x, low), (_, high) = axes.transData.transform([(point.milliseconds, point.low), (point.milliseconds, point.high)])
+    return Bbox.from_extents(x - 2, low, x + 2, high)
 
 
 def _fit_times(axes: Axes, milliseconds: Sequence[float]) -> None:
