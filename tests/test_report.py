@@ -4,6 +4,8 @@ import io
 import json
 import math
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -275,7 +277,7 @@ def test_a_run_with_missing_trials_says_n_of_N_and_does_not_compare_their_cells(
     found = sentence(run, "adding", "trainings are missing")
     assert "gru (5 of 6)" in found
     assert "gru took" not in told(run)
-    assert "gru with every seed (5/5, [0.57, 1.00])" in sentence(run, "adding", "solved it")
+    assert "with every seed that has a result (5/5, 6 planned, [0.57, 1.00])" in sentence(run, "adding", "solved it")
     assert f"{len(answers)} of {len(answers) + 2} planned trials have a result; 2 not run" in told(run)
     assert "23 of 24 trials" in printed(run)
     assert "5/6" in printed(run)
@@ -310,6 +312,16 @@ def test_equal_cells_are_told_apart_no_more_often_than_the_level_says():
     assert wrong <= 19  # 5 % of 200, and three standard deviations more
 
 
+def test_two_equal_differences_are_not_taken_for_certainty():
+    groups = []
+    for cell, rate in (("gru", 0.2), ("rnn", 0.3)):
+        trials = tuple(training_trial(G2P, cell, seed) for seed in range(2))
+        groups.append(Group(trials=trials, records=tuple(g2p_record(trial, rate)[0] for trial in trials)))
+    (comparison,) = compare(groups, lambda group: group.scores("phoneme_error_rate"))
+    assert comparison.difference.value == pytest.approx(0.1)
+    assert not comparison.is_decided
+
+
 def test_learning_rates_are_all_shown_and_the_best_on_validation_is_chosen(write):
     answers = []
     for rate, error in ((1e-2, 0.3), (3e-3, 0.2), (1e-3, 0.4)):
@@ -335,6 +347,15 @@ def test_speed_sentences_have_intervals_and_undecided_ones_say_so(write):
     assert "n = 6 pairs" in told(run)
     for one in findings(run):
         assert ("faster" in one or "slower" in one) <= ("×" in one and "[" in one)
+
+
+def test_a_speed_up_whose_interval_holds_1_is_undecided(write):
+    run = write(
+        [speed_record(speed_trial("rnn", "numpy"), 1e-3, 1.03), speed_record(speed_trial("gru", "numpy"), 1e-3, 0.97)]
+    )
+    assert "Undecided between numpy and torch" in told(run)
+    assert "faster" not in told(run)
+    assert "slower" not in told(run)
 
 
 def test_what_lies_within_the_noise_of_the_baseline_against_itself_is_no_finding(write):
@@ -422,7 +443,7 @@ def test_a_run_without_any_record_is_reported_as_such(write, tmp_path):
 def test_terminal_tables_fit_the_width_and_lose_no_column_by_cutting(write, width):
     text = printed(write(quick_answers()), width)
     assert max(len(line) for line in text.splitlines()) <= width
-    assert "lstm[forget_bias=1]" in text  # a name in brackets is no markup
+    assert "\nlstm[forget_bias=1]  " in text  # a name in brackets is no markup
     assert "…" not in text
     for header, end in (("solved", "torch"), ("versus", "torch")):
         at = [place for place, line in enumerate(text.splitlines()) if header in line and "cell" in line]
@@ -489,3 +510,10 @@ def test_figures_have_few_digits_and_a_dash_where_there_is_nothing():
     assert [listing(x) for x in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["–", "a", "a and b", "a, b and c"]
     assert spread(1.8, 1.7234, 1.8901) == "1.80 [1.72–1.89]"
     assert spread(math.nan, 1.0, 2.0) == "–"
+
+
+def test_a_report_needs_no_torch():
+    modules = "harness.report.writing, harness.report.terminal, harness.report.frame"
+    program = f"import sys, {modules}\nassert not {{'torch', 'matplotlib.pyplot'}} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

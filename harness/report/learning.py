@@ -32,25 +32,23 @@ def learning(section: Section) -> list[str]:
 
 def _solving(section: Section, groups: Sequence[Group]) -> list[str]:
     parts: list[str] = []
-    for (solved, n), same in _by_outcome(groups).items():
+    for (solved, n, planned), same in _by_outcome(groups).items():
         names = listing(section.label(group) for group in same)
         rate = statistics.proportion(solved, n)
         seeds = "every seed" if solved == n else "no seed" if solved == 0 else f"{solved} of {n} seeds"
-        each = " each" if len(same) > 1 else ""
-        verb = "solved it with" if not parts else "with"
-        told = _rate_interval(rate.low, rate.high)
-        if solved in (0, n) or each:
-            told = f"{solved}/{n}{each}, {told}"
-        parts.append(f"{names} {verb} {seeds} ({told})")
+        seeds += " that has a result" if n < planned else ""
+        counts = f"{solved}/{n}" + (f", {planned} planned" if n < planned else "") + (" each" if len(same) > 1 else "")
+        verb = "with" if parts else "solved it with"
+        parts.append(f"{names} {verb} {seeds} ({counts}, [{rate.low:.2f}, {rate.high:.2f}])")
     first = f"{section.task}: {'; '.join(parts)}; within {count(groups[0].budget)} steps {_rates(section, groups)}."
     return [first, *_pace(section, groups)]
 
 
-def _by_outcome(groups: Sequence[Group]) -> dict[tuple[int, int], list[Group]]:
-    """Groups by (solved, n), the best first."""
-    found: dict[tuple[int, int], list[Group]] = {}
+def _by_outcome(groups: Sequence[Group]) -> dict[tuple[int, int, int], list[Group]]:
+    """Groups by (solved, n, planned), the best first."""
+    found: dict[tuple[int, int, int], list[Group]] = {}
     for group in sorted(groups, key=lambda g: -g.solved / g.n):
-        found.setdefault((group.solved, group.n), []).append(group)
+        found.setdefault((group.solved, group.n, group.planned), []).append(group)
     return found
 
 
@@ -129,7 +127,3 @@ def _rates(section: Section, groups: Sequence[Group]) -> str:
 
 def _rate(group: Group) -> str:
     return f"learning rate {setting(group.training.learning_rate)}"
-
-
-def _rate_interval(low: float, high: float) -> str:
-    return f"[{low:.2f}, {high:.2f}]"
