@@ -112,6 +112,8 @@ def _values(course: Course, problem: Problem, budget: int) -> dict[str, Measured
         "train_seconds": Measured(last.seconds, "s", timed=True),
     }
     if problem.solved is not None:
+        values["criterion"] = Measured(problem.solved.threshold)
+        values["criterion_metric"] = Measured(problem.solved.metric)
         values["solved"] = Measured(course.solved)
         values["steps_to_solved"] = Measured(last.step if course.solved else None, "steps")
         values["seconds_to_solved"] = Measured(last.seconds if course.solved else None, "s", timed=True)
