@@ -63,11 +63,13 @@ ASK = """
 import json, os, sys
 from pathlib import Path
 from harness import plugins
+from harness.isolation.server import preload
 from harness.measures import Context, measure
 from harness.settings import LayerShape
 from harness.trial import Subject, Trial
 
 folder, questions = Path(sys.argv[1]), json.loads(sys.argv[2])
+preload()
 catalog = plugins.load([folder / "toys.py"])
 
 

@@ -83,7 +83,7 @@ def test_a_run_killed_anywhere_resumes_to_the_same_answers_and_leaves_no_process
     expected = _answers(tmp_path / "whole")
     draw = random.Random(7)
     results = tmp_path / "results"
-    for _ in range(3):
+    for _ in range(2):
         killed = _start(tmp_path)
         wanted = _lines(results) + draw.randint(0, 3)
         while killed.poll() is None and _lines(results) < wanted:

@@ -88,11 +88,13 @@ ASK = """
 import json, os, sys, traceback
 from pathlib import Path
 from harness import plugins
+from harness.isolation.server import preload
 from harness.measures import Context, measure, speed
 from harness.settings import LayerShape
 from harness.trial import Subject, Trial
 
 folder, questions = Path(sys.argv[1]), json.loads(sys.argv[2])
+preload()
 catalog = plugins.load([folder / "toys.py"])
 cell, shape = Subject.of(catalog.cells["rnn"].value), LayerShape(batch=2, length=3, hidden=4, inputs=2)
 
