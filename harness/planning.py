@@ -1,7 +1,7 @@
 """From a grid and a catalog to trials. Nothing is measured here: the same grid always plans the same questions."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from harness.backend import Dtype
 from harness.cell import Cell
@@ -18,13 +18,15 @@ from harness.trial import Subject, Trial
 class Plan:
     """Trials in the order of the tables; `impossible`: pairs that can never exist, a sentence each.
 
-    `candidates`: by cell spelling, the backends that may train it, best first: what `auto` falls back to.
+    What to fall back to where a gate fails, by cell spelling, best first: `candidates`, the backends that `auto` may
+    train it on (empty where the grid names the backend); `baselines`, the backends its speed may be compared with.
     """
 
     grid: Grid
     trials: tuple[Trial, ...]
     impossible: tuple[str, ...]
     candidates: Mapping[str, tuple[str, ...]]
+    baselines: Mapping[str, tuple[str, ...]]
 
     def of(self, *measures: str) -> list[Trial]:
         """The trials of some measures."""
@@ -40,16 +42,19 @@ class _Choice:
     backends: tuple[str, ...]
 
 
-def gate_of(trial: Trial) -> Trial:
-    """The conformance trial that a trial depends on."""
-    return Trial(
-        measure="conformance",
-        cell=trial.cell,
-        backend=trial.backend,
-        device=trial.device,
-        dtype=trial.dtype,
-        threads=1,
-    )
+def gates_of(trial: Trial) -> list[Trial]:
+    """The conformance trials that a trial depends on: its own pair's, and that of the backend it is compared with."""
+    return [
+        Trial(
+            measure="conformance",
+            cell=trial.cell,
+            backend=backend,
+            device=trial.device,
+            dtype=trial.dtype,
+        )
+        for backend in (trial.backend, trial.versus)
+        if backend is not None
+    ]
 
 
 def plan(grid: Grid, catalog: Catalog) -> Plan:
@@ -64,29 +69,26 @@ def plan(grid: Grid, catalog: Catalog) -> Plan:
         for section in grid.accuracy:
             task = catalog.task(section.task)
             extra = [_choice(grid, catalog, s, impossible) for s in _also(section, choices)]
-            candidates |= {str(c.subject): c.backends for c in (*choices, *extra)}
+            if grid.accuracy_on == "auto":
+                candidates |= {str(c.subject): c.backends for c in (*choices, *extra)}
             trials += _accuracy(grid, section, task, [*choices, *extra])
     if "memory" in grid.measures:
         trials += _memory(grid, choices)
+    baselines = {str(choice.subject): _baselines(grid, choice, catalog) for choice in choices}
     if "speed" in grid.measures:
-        trials += _speed(grid, choices, catalog)
+        trials += _speed(grid, choices, baselines)
     if not trials:
         raise HarnessError(
             "wanted at least one trial, found none", hint="; ".join(impossible) or "the grid has no such sections"
         )
-    gates = [gate for trial in trials for gate in _gates(trial)]
+    gates = [gate for trial in trials for gate in gates_of(trial)]
     return Plan(
         grid=grid,
         trials=tuple(dict.fromkeys([*gates, *trials])),
         impossible=tuple(impossible),
         candidates=candidates,
+        baselines=baselines,
     )
-
-
-def _gates(trial: Trial) -> Iterator[Trial]:
-    yield gate_of(trial)
-    if trial.versus is not None:
-        yield gate_of(replace(trial, backend=trial.versus))
 
 
 def _cells(grid: Grid, catalog: Catalog) -> Iterable[Spelling]:
@@ -180,25 +182,28 @@ def _memory(grid: Grid, choices: list[_Choice]) -> list[Trial]:
     ]
 
 
-def _speed(grid: Grid, choices: list[_Choice], catalog: Catalog) -> list[Trial]:
-    """Each pair against the first baseline that can run its cell; the baseline against itself shows the noise."""
-    found = []
-    for shape in grid.speed:
-        for choice in choices:
-            baselines = [
-                name
-                for name in grid.versus
-                if name in catalog.backends and why_not(catalog, choice.cell, name, grid.device, grid.dtype) is None
-            ]
-            for backend in choice.backends if baselines else ():
-                trial = Trial(
-                    measure="speed",
-                    cell=choice.subject,
-                    backend=backend,
-                    device=grid.device,
-                    dtype=grid.dtype,
-                    shape=shape,
-                    versus=baselines[0],
-                )
-                found.append(trial)
-    return found
+def _speed(grid: Grid, choices: list[_Choice], baselines: Mapping[str, tuple[str, ...]]) -> list[Trial]:
+    """Each pair against the first baseline of its cell; the baseline against itself shows the noise."""
+    return [
+        Trial(
+            measure="speed",
+            cell=choice.subject,
+            backend=backend,
+            device=grid.device,
+            dtype=grid.dtype,
+            shape=shape,
+            versus=versus,
+        )
+        for shape in grid.speed
+        for choice in choices
+        for backend in choice.backends
+        for versus in baselines[str(choice.subject)][:1]
+    ]
+
+
+def _baselines(grid: Grid, choice: _Choice, catalog: Catalog) -> tuple[str, ...]:
+    return tuple(
+        name
+        for name in grid.versus
+        if name in catalog.backends and why_not(catalog, choice.cell, name, grid.device, grid.dtype) is None
+    )

@@ -16,7 +16,7 @@ from harness.executors.stopping import Stopping
 from harness.isolation.client import ForkServer, environment
 from harness.isolation.outcome import Outcome
 from harness.isolation.request import Request
-from harness.planning import Plan, gate_of
+from harness.planning import Plan, gates_of
 from harness.plugins import Catalog
 from harness.record import Record, Status
 from harness.store import Planned, Results, RunWriter
@@ -38,7 +38,7 @@ class Session:
 
     def __init__(self, planned: Plan, catalog: Catalog, options: RunOptions, results: Results, scratch: Path) -> None:
         self.catalog, self.options, self.scratch = catalog, options, scratch
-        self.candidates = planned.candidates
+        self.planned = planned
         self.trials = dict.fromkeys(planned.trials)
         self.facts = machine.facts(planned.grid.device)
         self.repaired = results.repair()
@@ -90,18 +90,18 @@ class Session:
             yield event if isinstance(event, Started) else self._write(self._conclude(event))
 
     def fall_back(self, slots: int, stopping: Stopping) -> Iterator[Event]:
-        """Where `auto` chose a backend whose gate failed, plans the next one too, until one passes."""
+        """Where the gate of the backend that `auto` chose, or of a speed baseline, failed, plans the next one too."""
         considered: set[Trial] = set()
         while not stopping.draining:
             more = []
-            for trial in self.plan_of("accuracy"):
+            for trial in self.plan_of("accuracy", "speed"):
                 if trial not in considered and self._verdict_of_gate(trial) is not None:
                     considered.add(trial)
                     more += self._next(trial)
             more = [trial for trial in more if trial not in self.trials]
             if not more:
                 return
-            gates = dict.fromkeys(gate_of(trial) for trial in more)
+            gates = dict.fromkeys(gate for trial in more for gate in gates_of(trial))
             new = [trial for trial in dict.fromkeys([*gates, *more]) if trial not in self.trials]
             self.trials |= dict.fromkeys(new)
             self._describe()
@@ -109,9 +109,12 @@ class Session:
             yield from self.ask(list(gates), slots, stopping)
 
     def _next(self, trial: Trial) -> list[Trial]:
-        backends = self.candidates.get(str(trial.cell), ())
-        later = backends[backends.index(trial.backend) + 1 :] if trial.backend in backends else ()
-        return [replace(trial, backend=later[0])] if later else []
+        cell = str(trial.cell)
+        if trial.measure == "accuracy":
+            return [replace(trial, backend=b) for b in _after(self.planned.candidates.get(cell, ()), trial.backend)]
+        if self._verdict_of_gate(replace(trial, versus=None)) is not None:
+            return []
+        return [replace(trial, versus=b) for b in _after(self.planned.baselines[cell], trial.versus)]
 
     def close(self) -> None:
         """Ends the fork server, and with it every child; closes the journal."""
@@ -128,9 +131,7 @@ class Session:
         """Why a trial may not run: (status, reason), or None if its gates passed."""
         if trial.measure == "conformance":
             return None
-        sides = [trial.backend] + ([trial.versus] if trial.versus else [])
-        for backend in sides:
-            gate = gate_of(replace(trial, backend=backend))
+        for gate in gates_of(trial):
             record = self.answer(gate) or self.records.get(gate.id)
             if record is None:
                 return Status.SKIPPED, f"its gate {gate.id} has not been run"
@@ -193,3 +194,8 @@ class Session:
         folder = self.writer.folder / store.PLUGINS
         folder.mkdir(exist_ok=True)
         return Path(shutil.copyfile(file, folder / file.name)).absolute()
+
+
+def _after(names: tuple[str, ...], name: str | None) -> tuple[str, ...]:
+    """The one that follows `name`, if any."""
+    return names[names.index(name) + 1 :][:1] if name in names else ()

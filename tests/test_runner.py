@@ -206,3 +206,19 @@ def test_the_wheel_runs_a_grid_without_the_repository(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert len(store.read_run(tmp_path / "results").records) == 2
+
+
+def test_a_baseline_that_fails_its_gate_gives_way_to_the_next(command, swapped_file, tmp_path):
+    (tmp_path / "speed.toml").write_text(
+        'cells = ["lstm"]\nbackends = ["swapped", "torch"]\nversus = ["swapped", "torch"]\nmeasures = ["speed"]\n'
+        "[[speed]]\nshape = { batch = 1, length = 2, hidden = 2, inputs = 1 }\n"
+    )
+    done = command("run", "--grid", "speed.toml", "--plugin", str(swapped_file))
+    assert done.returncode == 1
+    records = store.read_run(tmp_path / "results").records.values()
+    found = {(r.trial.backend, r.trial.versus): r.status for r in records if r.trial.measure == "speed"}
+    assert found == {
+        ("swapped", "swapped"): Status.REJECTED,
+        ("torch", "swapped"): Status.REJECTED,
+        ("torch", "torch"): Status.OK,
+    }
