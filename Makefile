@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run test lint wheel examples clean
+.PHONY: run test lint example examples clean
 
 run: $(VENV)/installed
 	$(BIN)/harness run --cells all
@@ -15,6 +15,15 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Makes the run shown in the README: what `make run` does, from nothing, kept in docs/example.
+example: $(VENV)/installed
+	rm -rf $(VENV)/example
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/harness run --cells all --results $(VENV)/example
+	rm -rf docs/example
+	mkdir docs/example
+	cp -r $(VENV)/example/runs/*/figures $(VENV)/example/runs/*/tables docs/example/
+	cp $(VENV)/example/runs/*/report.md $(VENV)/example/runs/*/findings.txt $(VENV)/example/runs/*/run.json docs/example/
 
 # Draws the cells' examples anew from their independent sources (torch.nn and ONNX).
 examples: $(VENV)/installed
