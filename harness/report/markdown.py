@@ -23,7 +23,7 @@ def as_markdown(run: RunView, figures: Iterable[Path], folder: Path) -> str:
 def _machine(facts: Mapping[str, Any]) -> str:
     told = [str(facts[name]) for name in ("cpu", "gpu") if facts.get(name)]
     if facts.get("cores"):
-        told.append(f"{number(facts['cores'])} cores")
+        told.append(f"{facts['cores']} cores")
     told += [f"{name} {facts[name]}" for name in ("python", "torch", "numpy", "blas", "commit") if facts.get(name)]
     return ", ".join(told) + "." if told else ""
 
