@@ -3,16 +3,17 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, ClassVar
 
 from harness.about import About
 from harness.ops import Array, Ops
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 Shape = tuple[int, ...]
-Weights = dict[str, NDArray[np.float64]]
+Weights = dict[str, "NDArray[np.float64]"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -24,11 +25,11 @@ class Example:
     """
 
     source: str
-    x: NDArray[np.float64]
-    state: tuple[NDArray[np.float64], ...]
+    x: "NDArray[np.float64]"
+    state: "tuple[NDArray[np.float64], ...]"
     weights: Weights
-    y: NDArray[np.float64]
-    final: tuple[NDArray[np.float64], ...]
+    y: "NDArray[np.float64]"
+    final: "tuple[NDArray[np.float64], ...]"
     tolerance: float = 1e-6
 
 
@@ -55,9 +56,11 @@ class Cell(ABC):
 
     def initial_state(self, I: int, H: int) -> Weights:
         """The states before the first step, without the batch axis: zeros unless the cell says otherwise."""
+        import numpy as np
+
         return {name: np.zeros(shape) for name, shape in self.states(I, H).items()}
 
-    def initialise(self, rng: np.random.Generator, I: int, H: int) -> Weights:
+    def initialise(self, rng: "np.random.Generator", I: int, H: int) -> Weights:
         """Initial weights, drawn from `rng`: U(−1/√H, 1/√H) for all, as torch.nn draws them."""
         bound = H**-0.5
         return {name: rng.uniform(-bound, bound, shape) for name, shape in self.parameters(I, H).items()}

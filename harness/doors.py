@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import seeds
 from harness.backend import Dtype, LayerPlan
 from harness.errors import HarnessError
 from harness.spelling import parse
@@ -27,7 +26,7 @@ def build(
 
     Raises HarnessError for an unknown cell or backend and where the backend cannot run the cell.
     """
-    from harness import plugins
+    from harness import plugins, seeds
     from harness.layer import copy_weights
 
     catalog = plugins.load()

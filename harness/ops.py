@@ -8,8 +8,6 @@ data. That is what lets the same text run as the float64 reference, under autogr
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
 if TYPE_CHECKING:
     import torch
 
@@ -38,48 +36,53 @@ class Ops(Protocol):
 class NumpyOps:
     """`Ops` on NumPy arrays, in the arrays' own precision; the reference runs it in float64."""
 
+    def __init__(self) -> None:
+        import numpy
+
+        self._np = numpy
+
     def sigmoid(self, a: Array) -> Array:
         """1 / (1 + exp(−a)), through tanh so that no exponential overflows."""
-        return 0.5 * np.tanh(0.5 * a) + 0.5
+        return 0.5 * self._np.tanh(0.5 * a) + 0.5
 
     def tanh(self, a: Array) -> Array:
-        return np.tanh(a)
+        return self._np.tanh(a)
 
     def relu(self, a: Array) -> Array:
-        return np.maximum(a, 0)
+        return self._np.maximum(a, 0)
 
     def exp(self, a: Array) -> Array:
-        return np.exp(a)
+        return self._np.exp(a)
 
     def log(self, a: Array) -> Array:
-        return np.log(a)
+        return self._np.log(a)
 
     def softplus(self, a: Array) -> Array:
         """log(1 + exp(a)), without overflow."""
-        return np.logaddexp(a, 0)
+        return self._np.logaddexp(a, 0)
 
     def sqrt(self, a: Array) -> Array:
-        return np.sqrt(a)
+        return self._np.sqrt(a)
 
     def abs(self, a: Array) -> Array:
-        return np.abs(a)
+        return self._np.abs(a)
 
     def maximum(self, a: Array, b: Array) -> Array:
-        return np.maximum(a, b)
+        return self._np.maximum(a, b)
 
     def minimum(self, a: Array, b: Array) -> Array:
-        return np.minimum(a, b)
+        return self._np.minimum(a, b)
 
     def where(self, condition: Array, a: Array, b: Array) -> Array:
-        return np.where(condition, a, b)
+        return self._np.where(condition, a, b)
 
     def split(self, a: Array, n: int) -> Sequence[Array]:
         """`n` equal parts along the last axis."""
-        return np.split(a, n, axis=-1)
+        return self._np.split(a, n, axis=-1)
 
     def concat(self, arrays: Sequence[Array]) -> Array:
         """The parts joined along the last axis."""
-        return np.concatenate(arrays, axis=-1)
+        return self._np.concatenate(arrays, axis=-1)
 
 
 class TorchOps:

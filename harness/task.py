@@ -4,13 +4,14 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from harness.about import About
 from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Split = Literal["validation", "test"]
 Tally = tuple[float, float]
@@ -98,9 +99,9 @@ class Batch:
     target's shape; None means everywhere. `references`: per example whatever `score` needs beside the target.
     """
 
-    x: NDArray[Any]
-    target: NDArray[Any]
-    mask: NDArray[np.bool_] | None = None
+    x: "NDArray[Any]"
+    target: "NDArray[Any]"
+    mask: "NDArray[np.bool_] | None" = None
     references: tuple[Any, ...] = ()
 
 
@@ -118,11 +119,11 @@ class Task(ABC):
         """Sizes, metrics and the criterion."""
 
     @abstractmethod
-    def batch(self, rng: np.random.Generator, size: int) -> Batch:
+    def batch(self, rng: "np.random.Generator", size: int) -> Batch:
         """`size` training examples."""
 
     @abstractmethod
-    def score(self, batch: Batch, prediction: NDArray[Any]) -> dict[str, Tally]:
+    def score(self, batch: Batch, prediction: "NDArray[Any]") -> dict[str, Tally]:
         """Metric name → (sum, count) over the batch.
 
         `prediction`: [B, O] for a vector; logits [T, B, O] for a sequence; symbols [S, B], decoded greedily, for a
@@ -137,7 +138,7 @@ class Task(ABC):
         """The data files the task reads from elsewhere: another content is another basis of its answers."""
         return ()
 
-    def examine(self, rng: np.random.Generator, size: int, split: Split) -> list[Batch]:
+    def examine(self, rng: "np.random.Generator", size: int, split: Split) -> list[Batch]:
         """Batches of in all `size` held-out examples of `split`; the caller's generator belongs to the split."""
         sizes = [EXAM_BATCH] * (size // EXAM_BATCH) + ([size % EXAM_BATCH] if size % EXAM_BATCH else [])
         return [self.batch(rng, part) for part in sizes]

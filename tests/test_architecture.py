@@ -118,3 +118,13 @@ def test_every_file_named_in_the_architecture_page_exists():
     named = set(re.findall(r"`((?:harness|plugins|tasks|tests|docs)/[\w/.\-]+)`", text))
     assert named
     assert not [name for name in named if not (ROOT / name).exists()]
+
+
+def test_help_does_not_even_import_numpy():
+    program = (
+        "import sys\nfrom harness.cli import main\nsys.argv = ['harness', '--help']\n"
+        "try:\n    main()\nexcept SystemExit as leaving:\n    assert not leaving.code\n"
+        "assert 'numpy' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -6,7 +6,6 @@ from typing import Any
 
 from harness.report.findings import findings
 from harness.report.layout import Shown, shown_tables
-from harness.report.wording import number
 from harness.store import RunView
 
 
