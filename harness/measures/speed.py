@@ -35,7 +35,7 @@ PAIRS = 6
 MOST_ROUNDS, FEWEST_ROUNDS = 12, 5
 TURN_SECONDS = 5e-3
 """What the slower side's turn takes at least: 1e5 times the clock's step."""
-TRIAL_SECONDS = 1.6
+TRIAL_SECONDS = 1.0
 """What all turns of a trial shall take; slow steps get fewer rounds."""
 HEAP_BYTES, MAPPED_BYTES = 1 << 16, 1 << 20
 """The most that a worker takes from the heap, and maps, before it builds anything."""
