@@ -23,5 +23,5 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> HarnessError:
     """The error for a name nobody gave: names the kind, what is known and the nearest spelling."""
     names = sorted(known)
     nearest = get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {nearest[0]!r}?" if nearest else "`harness list` shows what there is"
+    hint = f"did you mean {nearest[0]!r}?" if nearest else ""
     return HarnessError(f"wanted a {kind} ({', '.join(names) or 'there is none'}), found {name!r}", hint=hint)

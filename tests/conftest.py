@@ -1,6 +1,7 @@
 """What several tests need: the catalog, and the command line as a user calls it."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -46,3 +47,9 @@ def swapped_file() -> Path:
 @pytest.fixture
 def wrong_examples_file() -> Path:
     return HERE / "plugins" / "wrong_examples.py"
+
+
+@pytest.fixture
+def grid(tmp_path) -> Path:
+    """A small grid, where `command` finds it as small.toml."""
+    return Path(shutil.copy(HERE / "grids" / "small.toml", tmp_path))

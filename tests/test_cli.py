@@ -60,6 +60,12 @@ def test_a_users_mistake_is_one_clear_line_and_exit_2(command, arguments, said):
     assert not done.stdout
 
 
+def test_a_terminal_without_unicode_gets_no_traceback(command):
+    done = command("list", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    assert "lstm" in done.stdout
+
+
 def test_an_unwritable_results_folder_is_said_before_anything_runs(command, tmp_path):
     (tmp_path / "file").write_text("")
     done = command("run", "--results", "file/results")

@@ -1,6 +1,7 @@
 """The command `harness`: one file a verb, each loaded when it is asked for."""
 
 import importlib
+import io
 import sys
 
 import click
@@ -44,6 +45,9 @@ def harness() -> None:
 
 def main() -> None:
     """The entry point: exit 0 done, 1 something failed, 2 usage, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that knows no × shall show a ?, not a traceback
+            stream.reconfigure(errors="replace")
     try:
         sys.exit(harness.main(standalone_mode=False) or 0)
     except HarnessError as error:
