@@ -7,8 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from harness import plugins
+
+# No test depends on the clock: neither an example's time nor that of drawing it, slow on a first run, fails one.
+settings.register_profile("harness", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("harness")
 
 HERE = Path(__file__).parent
 
