@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.report import tables
+from harness.report import tables, trainings
 from harness.report.groups import Group, Section, sections
 from harness.report.wording import NOTHING, count, duration, listing, number, plain_name, setting, size, spread
 from harness.store import RunView
@@ -50,7 +50,7 @@ def _shown(title: str, rows: list[Row], note: str, optional: tuple[str, ...] = (
 
 
 def _accuracy(section: Section) -> Shown:
-    found = tables.accuracy_of(section)
+    found = trainings.accuracy_of(section)
     rows = [
         _accuracy_row(section, group, row) for group, (_, row) in zip(section.groups, found.iterrows(), strict=True)
     ]
@@ -80,7 +80,7 @@ def _accuracy_row(section: Section, group: Group, row: "pd.Series[Any]") -> Row:
     if _has_criterion(section):
         shown |= _solving(group, row)
     for metric in _metrics(section):
-        found = tables.score(group, metric)
+        found = trainings.score(group, metric)
         shown[plain_name(metric)] = spread(found["test_median"], found["test_min"], found["test_max"])
         if "÷ baseline" not in shown:
             shown["÷ baseline"] = number(found["ratio_to_baseline"], 2)

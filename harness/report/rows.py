@@ -1,0 +1,69 @@
+"""Rows of tables: what trial and record give, and the frames made of them."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from harness.record import Record, Status
+from harness.report.groups import Numbers
+from harness.store import RunView
+from harness.trial import Measure, Trial
+
+NOT_RUN = "not run"
+NAN = math.nan
+Row = dict[str, Any]
+
+
+def place(trial: Trial, record: Record | None) -> Row:
+    """What every row of a layer's trial begins with."""
+    return {
+        "shape": str(trial.shape),
+        "cell": str(trial.cell),
+        "backend": trial.backend,
+        "device": trial.device,
+        "dtype": trial.dtype,
+        "threads": trial.threads,
+        "status": status(record),
+    }
+
+
+def planned(run: RunView, measure: Measure) -> Iterator[tuple[Trial, Record | None]]:
+    """The planned trials of a measure, each with its record."""
+    for trial in run.planned:
+        if trial.measure == measure:
+            yield trial, run.records.get(trial.id)
+
+
+def status(record: Record | None) -> str:
+    """How it ended, or that it was not run."""
+    return str(record.status) if record else NOT_RUN
+
+
+def number(record: Record | None, name: str) -> float:
+    """A value of a record that is ok; what others say of themselves is no figure to compare, the gate's excepted."""
+    if record is None or (record.status != Status.OK and record.trial.measure != "conformance"):
+        return NAN
+    return record.number(name)
+
+
+def value(record: Record | None, name: str) -> Any:
+    """A value of a record as it is; None where there is none."""
+    return record.values[name].value if record and name in record.values else None
+
+
+def first(found: Numbers) -> float:
+    """The first number, NaN where there is none."""
+    return float(found[0]) if len(found) else NAN
+
+
+def joined(frames: list[pd.DataFrame], columns: str) -> pd.DataFrame:
+    """The frames that have rows, one under the other."""
+    found = [part for part in frames if len(part)]
+    return pd.concat(found, ignore_index=True) if found else frame([], columns)
+
+
+def frame(rows: list[Row], columns: str) -> pd.DataFrame:
+    """A frame that has its columns even without rows."""
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns.split())

@@ -1,0 +1,107 @@
+"""Accuracy as tables: one row a cell and setting over its seeds. Every row says how many of how many."""
+
+import numpy as np
+import pandas as pd
+
+from harness import statistics
+from harness.report.groups import Group, Numbers, Section, sections
+from harness.report.rows import NAN, Row, first, frame, joined
+from harness.statistics import Estimate
+from harness.store import RunView
+
+
+def accuracy(run: RunView) -> pd.DataFrame:
+    """One row a task, cell and setting: n of planned, solved with Wilson's interval, steps to solve, the leading score.
+
+    Steps to solve: the median, infinite where half did not solve; and the mean restricted to the budget (each
+    training counts at most the budget) with its t interval. Scores: median, least and greatest over the seeds; a
+    training that diverged counts as the worst. The ratio is the median's to the baseline's.
+    """
+    return joined([accuracy_of(section) for section in sections(run)], "task cell backend n planned")
+
+
+def scores(run: RunView) -> pd.DataFrame:
+    """One row a task, cell, setting and metric: median, range, and mean with its t interval over the seeds."""
+    return joined([scores_of(section) for section in sections(run)], "task cell backend metric n planned")
+
+
+def accuracy_of(section: Section) -> pd.DataFrame:
+    """`accuracy`, of one section."""
+    return pd.DataFrame([_accuracy_row(section, group) for group in section.groups])
+
+
+def scores_of(section: Section) -> pd.DataFrame:
+    """`scores`, of one section; empty where nothing came to an end."""
+    rows = [
+        _setting(section, group) | {"metric": metric} | score(group, metric) | _mean(group.scores(metric))
+        for group in section.groups
+        for metric in group.metrics()
+    ]
+    return frame(rows, "task cell backend metric n planned")
+
+
+def score(group: Group, metric: str) -> Row:
+    """Median and range of one metric's test scores, beside the baseline."""
+    found, baseline = group.scores(metric), group.baseline(metric)
+    found = found[~np.isnan(found)]
+    median, least, most = (float(np.median(found)), found.min(), found.max()) if len(found) else (NAN, NAN, NAN)
+    return {
+        "tested": len(found) - int(np.isinf(found).sum()),
+        "test_median": median,
+        "test_min": float(least),
+        "test_max": float(most),
+        "baseline": baseline,
+        "ratio_to_baseline": median / baseline if baseline else NAN,
+    }
+
+
+def _accuracy_row(section: Section, group: Group) -> Row:
+    row = _setting(section, group) | {
+        "parameters": first(group.numbers("parameters")),
+        "cell_parameters": first(group.numbers("cell_parameters")),
+        "budget": group.budget,
+    }
+    return (
+        row
+        | _solving(group)
+        | {"metric": group.primary, "better": "higher" if group.higher_is_better else "lower"}
+        | (score(group, group.primary))
+    )
+
+
+def _setting(section: Section, group: Group) -> Row:
+    training, model = group.training, group.trial.model
+    return {
+        "task": section.task,
+        "cell": group.cell,
+        "backend": group.trial.backend,
+        "hidden": model.hidden if model else NAN,
+        "learning_rate": training.learning_rate,
+        "chosen": group.chosen,
+        "n": group.n,
+        "planned": group.planned,
+        "diverged": group.diverged,
+    }
+
+
+def _solving(group: Group) -> Row:
+    solved, nothing = group.has_criterion, Estimate(value=NAN, low=NAN, high=NAN, n=0)
+    rate = statistics.proportion(group.solved, group.n) if solved else nothing
+    restricted = group.restricted_mean() if solved else nothing
+    return {
+        "solved": group.solved if solved else NAN,
+        "solve_rate_low": rate.low,
+        "solve_rate_high": rate.high,
+        "steps_median": float(np.median(group.steps_to_solve())) if solved else NAN,
+        "steps_mean": restricted.value,
+        "steps_mean_low": restricted.low,
+        "steps_mean_high": restricted.high,
+    }
+
+
+def _mean(found: Numbers) -> Row:
+    """No mean where a training diverged: it would be that of the survivors."""
+    if not len(found) or not np.isfinite(found).all():
+        return {"test_mean": NAN, "test_mean_low": NAN, "test_mean_high": NAN}
+    mean = statistics.mean(found)
+    return {"test_mean": mean.value, "test_mean_low": mean.low, "test_mean_high": mean.high}
