@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run test lint example examples clean
+.PHONY: run test lint proof example examples clean
 
 run: $(VENV)/installed
 	$(BIN)/harness run --cells all
@@ -15,6 +15,10 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Proves the harness on itself: false alarms, power, coverage, repeatability. Slow; it wants a machine of its own.
+proof: $(VENV)/installed
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python -m pytest proof --write docs/method.md
 
 # Makes the run shown in the README: what `make run` does, from nothing, kept in docs/example.
 example: $(VENV)/installed
