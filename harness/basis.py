@@ -13,8 +13,8 @@ from harness.plugins import Catalog, Plugin
 from harness.trial import Trial
 
 CORE = (
-    "cell.py", "conformance", "counting.py", "layer.py", "measures", "model.py", "ops.py", "precision.py", "seeds.py",
-    "task.py", "training.py", "unroll.py",
+    "bench", "cell.py", "conformance", "counting.py", "layer.py", "measures", "model.py", "ops.py", "precision.py",
+    "seeds.py", "statistics.py", "task.py", "training.py", "unroll.py",
 )  # fmt: skip
 """The core's files that an answer can depend on."""
 
@@ -47,6 +47,8 @@ def basis_of(trial: Trial, catalog: Catalog, facts: Mapping[str, Any]) -> Basis:
         parts["data"] = digest([_file_digest(path) for path in catalog.task(trial.task.spelling).sources()])
     if trial.versus is not None:
         parts["versus"] = _digest(catalog.backends[trial.versus].plugin)
+    if trial.versus_cell is not None:
+        parts["versus_cell"] = _digest(catalog.cells[trial.versus_cell.name].plugin)
     if trial.measure in ("speed", "memory") or trial.device != "cpu":
         parts["machine"] = fingerprint(dict(facts))
     return Basis(parts=parts)

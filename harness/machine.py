@@ -22,7 +22,7 @@ def facts(device: str = "cpu") -> dict[str, Any]:
 
     found: dict[str, Any] = {
         "cpu": _cpu(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": allowed_cores(),
         "memory_bytes": psutil.virtual_memory().total,
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
@@ -32,6 +32,11 @@ def facts(device: str = "cpu") -> dict[str, Any]:
         "gpu": _gpu() if device == "cuda" else "",
     }
     return found | {name.replace("-", "_"): _version(name) for name in PACKAGES}
+
+
+def allowed_cores() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def fingerprint(found: dict[str, Any]) -> str:

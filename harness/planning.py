@@ -47,12 +47,12 @@ def gates_of(trial: Trial) -> list[Trial]:
     return [
         Trial(
             measure="conformance",
-            cell=trial.cell,
+            cell=cell,
             backend=backend,
             device=trial.device,
             dtype=trial.dtype,
         )
-        for backend in (trial.backend, trial.versus)
+        for cell, backend in ((trial.cell, trial.backend), (trial.versus_cell or trial.cell, trial.versus))
         if backend is not None
     ]
 

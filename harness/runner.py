@@ -6,10 +6,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from harness import store
+from harness import machine, store
 from harness.basis import basis_of
 from harness.events import Event, Opened
-from harness.executors.local import cores
 from harness.executors.stopping import Stopping
 from harness.grid import Grid
 from harness.planning import Plan, plan
@@ -38,7 +37,7 @@ def run(grid: Grid, catalog: Catalog, options: RunOptions, stopping: Stopping) -
             missing=len(session.missing(planned.trials)),
             repaired=session.repaired,
         )
-        slots = options.jobs or cores()
+        slots = options.jobs or machine.allowed_cores()
         yield from session.ask(planned.of("conformance"), slots, stopping)
         yield from session.fall_back(slots, stopping)
         yield from session.ask(session.plan_of("accuracy", "memory"), slots, stopping)

@@ -1,5 +1,6 @@
 """What a trial fixes beside its cell and its task: the model around the layer, the training, the shape."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -65,6 +66,41 @@ class LayerShape:
 
     def __str__(self) -> str:
         return f"B{self.batch} T{self.length} H{self.hidden} I{self.inputs}"
+
+
+def parse_shape(text: str) -> LayerShape:
+    """Reads `B32 T40 H64 I2`, in any order, with commas or blanks between. Raises HarnessError for anything else."""
+    names = {"B": "batch", "T": "length", "H": "hidden", "I": "inputs"}
+    found = re.findall(r"([A-Za-z])\s*=?\s*(\d+)", text)
+    sizes = {names.get(letter.upper(), letter): int(size) for letter, size in found}
+    if set(sizes) != set(names.values()) or len(found) != len(names):
+        raise HarnessError(f"wanted a shape like B32,T40,H64,I2, found {text!r}")
+    return LayerShape(**sizes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimingSettings:
+    """How long a comparison of times may go on.
+
+    `pairs`: fresh pairs of processes at least. More are added, `LOOK` at a time up to `most_pairs`, until the
+    interval's half-width is at most `half_width` for every mode: a rule that looks at precision, never at the verdict.
+    `rounds` of a pair at most; `seconds`: what the turns of `pairs` pairs shall take together, slow steps get fewer
+    rounds; `budget`: seconds after which no pair is added. The defaults are a grid's.
+    """
+
+    pairs: int = 6
+    most_pairs: int = 6
+    half_width: float = 0.01
+    rounds: int = 12
+    seconds: float = 1.0
+    budget: float = 20.0
+
+    def __post_init__(self) -> None:
+        _positive(self, "pairs", "half_width", "rounds", "seconds", "budget")
+        if self.pairs < 2 or self.most_pairs < self.pairs:
+            raise HarnessError(
+                f"wanted at least 2 pairs, and no fewer as most, found {self.pairs} and {self.most_pairs}"
+            )
 
 
 def _positive(settings: object, *names: str) -> None:

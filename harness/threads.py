@@ -1,6 +1,5 @@
 """How many threads a process computes on, and where: set it, verify it, name the library that does the products."""
 
-import os
 from typing import Any
 
 from harness.errors import HarnessError
@@ -11,13 +10,6 @@ def fix(threads: int) -> None:
     import torch
 
     torch.set_num_threads(threads)
-
-
-def pin(number: int) -> None:
-    """Keeps this process on one of the cores it may use, the `number`-th, counted round; where the system can."""
-    if hasattr(os, "sched_setaffinity"):
-        cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {cores[number % len(cores)]})
 
 
 def verify(threads: int) -> None:

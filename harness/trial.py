@@ -7,7 +7,7 @@ from typing import Any, Literal
 from harness.backend import Dtype
 from harness.canonical import digest
 from harness.options import changed_options, options_of
-from harness.settings import LayerShape, ModelSettings, TrainingSettings
+from harness.settings import LayerShape, ModelSettings, TimingSettings, TrainingSettings
 from harness.spelling import Scalar, Spelling
 
 Measure = Literal["conformance", "accuracy", "speed", "memory"]
@@ -46,7 +46,8 @@ class Trial:
     """One question. A measure fixes which of the optional fields are there; absent ones are None and not in the id.
 
     Always: `measure`, `cell`, `backend`, `device`, `dtype`, `threads`. Accuracy: `task`, `model`, `training`,
-    `seed`. Speed and memory: `shape`; speed also `versus`, the backend it is compared with.
+    `seed`. Speed and memory: `shape`; speed also `versus`, the backend it is compared with, `versus_cell` where that
+    is another cell, and `timing` where it is not a grid's.
     """
 
     measure: Measure
@@ -61,6 +62,8 @@ class Trial:
     seed: int | None = None
     shape: LayerShape | None = None
     versus: str | None = None
+    versus_cell: Subject | None = None
+    timing: TimingSettings | None = None
 
     @property
     def id(self) -> str:
@@ -71,6 +74,11 @@ class Trial:
     def pair(self) -> str:
         """The cell on its backend, as a person writes it: `lstm@torch`."""
         return f"{self.cell}@{self.backend}"
+
+    @property
+    def versus_pair(self) -> str:
+        """The other side of a speed trial, as a person writes it; empty where there is none."""
+        return f"{self.versus_cell or self.cell}@{self.versus}" if self.versus else ""
 
     def to_plain(self) -> dict[str, Any]:
         """Plain data, without the absent fields."""
@@ -96,7 +104,7 @@ class Trial:
         from harness.spelling import parse
 
         values = dict(plain)
-        for name in ("cell", "task"):
+        for name in ("cell", "task", "versus_cell"):
             if name in values:
                 found = values[name]
                 values[name] = Subject(
@@ -105,7 +113,8 @@ class Trial:
                     options=tuple(sorted(found["options"].items())),
                     changed=tuple(sorted(parse(found["spelling"]).options.items())),
                 )
-        for name, kind in (("model", ModelSettings), ("training", TrainingSettings), ("shape", LayerShape)):
+        kinds = {"model": ModelSettings, "training": TrainingSettings, "shape": LayerShape, "timing": TimingSettings}
+        for name, kind in kinds.items():
             if name in values:
                 values[name] = kind(**values[name])
         return cls(**values)

@@ -13,6 +13,8 @@ VERBS = {
     "plan": "Show what a run would do, and what is answered already.",
     "list": "List cells, backends, tasks, grids and plugins.",
     "show": "Show a trial's question, answer and log.",
+    "compare": "Compare two sides, or a side with another revision: faster, smaller, better?",
+    "doctor": "Find out what this machine's timings are worth.",
     "report": "Show a run's tables and findings; write CSV and figures.",
 }
 

@@ -1,6 +1,5 @@
 """All cores of this machine: a fork server, so many slots, one deadline a trial."""
 
-import os
 import selectors
 import signal
 import time
@@ -31,11 +30,6 @@ class Started:
     """A trial has begun."""
 
     request: Request
-
-
-def cores() -> int:
-    """The cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def execute(

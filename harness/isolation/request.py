@@ -63,6 +63,11 @@ class Result:
     answer: str = ""
     arrays_sha256: str = ""
 
+    def number(self, name: str) -> float:
+        """The value of that name as a number; NaN where there is none."""
+        measured = self.values.get(name)
+        return float(measured.value) if measured and isinstance(measured.value, int | float) else float("nan")
+
 
 def write_result(folder: Path, answer: Answer) -> None:
     """Writes arrays and values, each whole or not at all; the values carry both checksums."""

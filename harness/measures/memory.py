@@ -15,9 +15,10 @@ from typing import Protocol
 import torch
 
 from harness import threads
+from harness.bench.step import Step
 from harness.layer import torch_dtype
 from harness.measures import Context
-from harness.measures.step import Step, build_step, parameter_count, required_shape
+from harness.measures.step import build_step, parameter_count, required_shape
 from harness.record import Answer, Measured, Status
 from harness.trial import Trial
 
@@ -47,7 +48,7 @@ def measure(trial: Trial, context: Context) -> Answer:
     if scales is None:
         return Answer(values={}, status=Status.SKIPPED, reason="memray is not installed, and CPU memory needs it")
     threads.fix(trial.threads)
-    step = build_step(trial, trial.backend, context.catalog)
+    step = build_step(trial, (trial.cell, trial.backend), context.catalog)
     for _ in range(WARM_STEPS):
         step.train()
         step.forward()

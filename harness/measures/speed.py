@@ -1,17 +1,7 @@
-"""Speed: a cell on one backend against the same cell on another, by pairs of processes that take turns.
+"""Speed: a cell on one backend against the same cell on another, or against another cell, by pairs of processes."""
 
-The unit of replication is a pair of fresh processes: memory layout biases every sample of a process alike, so samples
-of one process are never pooled with another's (Kalibera & Jones 2013; Mytkowicz et al. 2009). Within a pair the sides
-alternate round by round in random order, so that clock frequency and neighbours weigh on both. The process that
-answers the trial is the referee: it computes nothing while it hands out turns.
-"""
-
-import math
 import mmap
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -19,37 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import seeds, statistics, threads
+from harness.bench.stopwatch import Stopwatch
 from harness.counting import count
 from harness.errors import HarnessError
 from harness.locks import exclusive_timing
 from harness.measures import Context
+from harness.measures.conditions import Conditions, Disturbance, quiet_cores
+from harness.measures.referee import COLD_MODES, MODES, Numbers, Played, log_ratios, play
 from harness.measures.step import build_step, parameter_count, required_shape
-from harness.measures.stopwatch import Stopwatch, Warmth
-from harness.measures.workers import Worker
+from harness.measures.workers import Worker, forked
 from harness.record import Answer, Measured
+from harness.settings import TimingSettings
 from harness.trial import Trial
 
-MODES = ("train", "forward")
-PAIRS = 6
-"""Pairs of processes; with fewer than six no sign-flip test can reject at 5 %."""
-MOST_ROUNDS, FEWEST_ROUNDS = 12, 5
-TURN_SECONDS = 5e-3
-"""What the slower side's turn takes at least: 1e5 times the clock's step."""
-TRIAL_SECONDS = 1.0
-"""What all turns of a trial shall take; slow steps get fewer rounds."""
 HEAP_BYTES, MAPPED_BYTES = 1 << 16, 1 << 20
 """The most that a worker takes from the heap, and maps, before it builds anything."""
-
-Pair = tuple[Worker, Worker]
-Samples = dict[str, NDArray[np.float64]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
-    """How often: `rounds` of a pair, and by mode the timed `calls` of a turn; the same for both sides and all pairs."""
-
-    rounds: int
-    calls: Mapping[str, int]
 
 
 def measure(trial: Trial, context: Context) -> Answer:
@@ -63,118 +37,96 @@ def measure(trial: Trial, context: Context) -> Answer:
         raise HarnessError(f"wanted a speed trial with the backend it is compared with, found {trial}")
     # Memory layout is noise to be averaged over, so it must differ from run to run; kept, it can be drawn again.
     entropy = int.from_bytes(os.urandom(6), "little")
+    modes = MODES if trial.device == "cpu" else (*MODES, *COLD_MODES)
     with exclusive_timing():
-        schedule, samples, steady = _play(trial, context, entropy)
+        before, cores = Conditions.now(), quiet_cores()
+        start = partial(_start, trial, context, entropy, cores)
+        played = play(start, 2, trial.timing or TimingSettings(), entropy=entropy, modes=modes)
+        disturbance = Conditions.now().since(before)
     cell = context.catalog.cell(trial.cell.spelling)
     values = {
         "parameters": Measured(parameter_count(cell, shape)),
         "flops_per_step": Measured(count(cell, shape.inputs, shape.hidden).total),
-        "pairs": Measured(PAIRS),
         "blas": Measured(threads.blas()),
-        "rounds": Measured(schedule.rounds, timed=True),
-        "steady": Measured(steady, timed=True),
         "entropy": Measured(entropy, timed=True),
     }
-    arrays: dict[str, NDArray[Any]] = {}
-    for mode in MODES:
-        subject, versus = samples[mode][:, 0], samples[mode][:, 1]
-        values[f"{mode}_calls"] = Measured(schedule.calls[mode], timed=True)
-        values |= {f"{mode}_{name}": value for name, value in compare(subject, versus).items()}
-        arrays |= {f"{mode}_subject": subject, f"{mode}_versus": versus}
+    arrays: dict[str, NDArray[Any]] = {"first": played.first}
+    for mode in modes:
+        values |= {f"{mode}_{name}": value for name, value in compare(played.samples[mode]).items()}
+        values[f"{mode}_calls"] = Measured(played.schedule.calls[mode], timed=True)
+        arrays |= {mode: played.samples[mode]}
+        if np.isfinite(played.clocks[mode]).any():
+            arrays[f"{mode}_clock"] = played.clocks[mode]
+    values |= _play_values(played) | _disturbance_values(disturbance)
     return Answer(values=values, arrays=arrays, timed_arrays=frozenset(arrays))
 
 
-def compare(subject: NDArray[np.float64], versus: NDArray[np.float64]) -> dict[str, Measured]:
-    """The figures of one mode from its raw samples, both [pairs, rounds], seconds a call.
+def compare(samples: Numbers) -> dict[str, Measured]:
+    """The figures of one mode from its raw samples, [pairs, sides, rounds] seconds a call, the subject first.
 
     A pair's estimate is the Hodges–Lehmann estimate of its rounds' log ratios; the interval is over pairs.
     """
-    log_ratios = np.array([statistics.hodges_lehmann(rounds) for rounds in np.log(versus / subject)])
-    speedup = statistics.ratio(log_ratios)
+    of_pairs = log_ratios(samples)
+    speedup = statistics.ratio(of_pairs)
     return {
-        "seconds": Measured(_typical(subject), "s", timed=True),
-        "versus_seconds": Measured(_typical(versus), "s", timed=True),
+        "seconds": Measured(_typical(samples[:, 0]), "s", timed=True),
+        "versus_seconds": Measured(_typical(samples[:, 1]), "s", timed=True),
         "speedup": Measured(speedup.value, timed=True),
         "speedup_low": Measured(speedup.low, timed=True),
         "speedup_high": Measured(speedup.high, timed=True),
-        "detectable": Measured(statistics.detectable(log_ratios), timed=True),
+        "detectable": Measured(statistics.detectable(of_pairs), timed=True),
     }
 
 
-def schedule_for(seconds: Mapping[str, tuple[float, float]]) -> Schedule:
-    """From seconds a call, by mode and side: by what the first pair's warm-up took, never by results.
-
-    The slower side's turn takes `TURN_SECONDS` to twice as long, or one call. Rounds are as many as fit into
-    `TRIAL_SECONDS`, the untimed call of each turn included, within their bounds.
-    """
-    calls = {mode: max(1, math.ceil(TURN_SECONDS / max(sides))) for mode, sides in seconds.items()}
-    round_seconds = sum((calls[mode] + 1) * sum(sides) for mode, sides in seconds.items())
-    fitting = int(TRIAL_SECONDS / (PAIRS * round_seconds))
-    return Schedule(rounds=max(FEWEST_ROUNDS, min(MOST_ROUNDS, fitting)), calls=calls)
-
-
-def _play(trial: Trial, context: Context, entropy: int) -> tuple[Schedule, Samples, bool]:
-    """All pairs, one after the other. The samples by mode: [pairs, 2, rounds], the subject first."""
-    schedule: Schedule | None = None
-    steady = True
-    played: dict[str, list[NDArray[np.float64]]] = {mode: [] for mode in MODES}
-    for number in range(PAIRS):
-        rng = seeds.stream(entropy, "order", number)
-        with _pair(trial, context, entropy, number) as pair:
-            warmth = {mode: _warm(pair, mode) for mode in MODES}
-            steady = steady and all(side.steady for sides in warmth.values() for side in sides)
-            if schedule is None:
-                schedule = schedule_for({mode: (a.seconds, b.seconds) for mode, (a, b) in warmth.items()})
-            for mode in MODES:
-                played[mode].append(_rounds(pair, mode, schedule, rng))
-    assert schedule is not None  # there is at least one pair
-    return schedule, {mode: np.stack(rounds) for mode, rounds in played.items()}, steady
+def _play_values(played: Played) -> dict[str, Measured]:
+    first = np.median(played.first, axis=0)
+    return {
+        "pairs": Measured(len(played.first), timed=True),
+        "rounds": Measured(played.schedule.rounds, timed=True),
+        "steady": Measured(played.steady, timed=True),
+        "first_seconds": Measured(float(first[0]), "s", timed=True),
+        "versus_first_seconds": Measured(float(first[1]), "s", timed=True),
+        "denormal_share": Measured(played.denormals[0]),
+        "throttled_turns": Measured(played.throttled, timed=True),
+    }
 
 
-@contextmanager
-def _pair(trial: Trial, context: Context, entropy: int, number: int) -> Iterator[Pair]:
-    """Two fresh workers, subject and versus; which starts first is drawn."""
-    backends = (trial.backend, trial.versus or "")
-
-    def start(side: int) -> Worker:
-        prepare = partial(_prepare, trial, context, backends[side], (entropy, number, side))
-        return Worker(f"{trial.cell}@{backends[side]}", prepare, stopped=trial.threads > 1)
-
-    first = int(seeds.stream(entropy, "start", number).integers(2))
-    with start(first) as one, start(1 - first) as other:
-        yield (other, one) if first else (one, other)
+def _disturbance_values(disturbance: Disturbance) -> dict[str, Measured]:
+    return {
+        "other_load": Measured(disturbance.other_load, "cores", timed=True),
+        "stolen": Measured(disturbance.stolen, timed=True),
+        "held_back": Measured(disturbance.throttled, timed=True),
+        "disturbed": Measured(disturbance.reason, timed=True),
+    }
 
 
-def _prepare(trial: Trial, context: Context, backend: str, seat: tuple[int, int, int]) -> Stopwatch:
+def _start(trial: Trial, context: Context, entropy: int, cores: list[int], number: int, side: int) -> Worker:
+    """A fresh worker for one side of a pair, subject 0 and versus 1."""
+    pair = (trial.pair, trial.versus_pair)[side]
+    # Both sides of a pair on one core, which they have in turns: what else runs on it weighs on both alike. With one
+    # busy neighbour the median detectable difference of seven A/A trials fell from 18 % to 6 % (train) and from 30 %
+    # to 5 % (forward).
+    core = cores[(entropy + number) % len(cores)] if cores and trial.threads == 1 else None
+    prepare = partial(_prepare, trial, context, core, (entropy, number, side))
+    return forked(pair, prepare, stopped=trial.threads > 1)
+
+
+def _prepare(trial: Trial, context: Context, core: int | None, seat: tuple[int, int, int]) -> Stopwatch:
     """Inside a worker: a core, threads and a layout of its own, its step. `seat`: entropy, pair's number, side."""
     entropy, number, side = seat
-    if trial.threads == 1:
-        # Both sides of a pair on one core, which they have in turns: what else runs on it weighs on both alike.
-        # With one busy neighbour the median detectable difference of seven A/A trials fell from 18 % to 6 % (train)
-        # and from 30 % to 5 % (forward).
-        threads.pin(entropy + number)
+    if core is not None:
+        os.sched_setaffinity(0, {core})
     # A fork inherits its parent's address layout. A block on the heap moves what is allocated after it, a mapping
     # moves the large arrays by whole pages; both live as long as the stopwatch that holds them.
     heap, mapped = seeds.stream(entropy, "layout", number, side).integers(1, [HEAP_BYTES, MAPPED_BYTES])
     layout = (bytearray(int(heap)), mmap.mmap(-1, int(mapped)))
     threads.fix(trial.threads)
-    step = build_step(trial, backend, context.catalog)
-    return Stopwatch(step, trial.device, partial(threads.verify, trial.threads), layout)
+    cell = trial.cell if side == 0 else trial.versus_cell or trial.cell
+    backend = trial.backend if side == 0 else trial.versus or ""
+    make = partial(build_step, trial, (cell, backend), context.catalog)
+    return Stopwatch(make, trial.device, partial(threads.verify, trial.threads), layout)
 
 
-def _warm(pair: Pair, mode: str) -> tuple[Warmth, Warmth]:
-    return pair[0].ask("warm", mode), pair[1].ask("warm", mode)
-
-
-def _rounds(pair: Pair, mode: str, schedule: Schedule, rng: np.random.Generator) -> NDArray[np.float64]:
-    """[2, rounds] seconds a call; in each round both sides have one turn, in an order that is drawn."""
-    seconds = np.empty((2, schedule.rounds))
-    for number in range(schedule.rounds):
-        for side in rng.permutation(2):
-            seconds[side, number] = pair[side].ask("time", mode, schedule.calls[mode])
-    return seconds
-
-
-def _typical(samples: NDArray[np.float64]) -> float:
+def _typical(samples: Numbers) -> float:
     """The median over pairs of a pair's median."""
     return float(np.median(np.median(samples, axis=1)))

@@ -1,81 +1,34 @@
-"""The step that speed times and memory weighs: a layer with fixed weights, inputs and cotangents."""
+"""A trial's step: its cell on a backend at the trial's shape, with the cell's initial weights."""
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-import torch.fx.experimental.symbolic_shapes  # torch's first backward imports it, 0.4 s; a fork server does it once
 from torch import Tensor
 
 from harness import seeds
 from harness.backend import LayerPlan
+from harness.bench.step import Call, Step
 from harness.cell import Cell
 from harness.errors import HarnessError
 from harness.layer import CellLayer, State, copy_weights, torch_dtype
 from harness.plugins import Catalog
 from harness.precision import set_tf32
 from harness.settings import LayerShape
-from harness.trial import Trial
-
-Call = Callable[[Tensor], tuple[Tensor, State]]
+from harness.trial import Subject, Trial
 
 
-class Step:
-    """One layer, ready to be run again and again on the same numbers.
-
-    `call`: x → y and final states, the initial state already given; `x`: [T, B, I], a leaf; `leaves`: what gets
-    gradients, x and every parameter. The cotangents are dense and fixed: one on y, one on every final state.
-    """
-
-    def __init__(self, call: Call, x: Tensor, leaves: list[Tensor]) -> None:
-        self._call, self._x, self._leaves = call, x, leaves
-        y, final = call(x)
-        outputs = (y, *final)
-        # A state may depend on nothing that learns (a counter); autograd refuses to start from such an output.
-        self._reached = [k for k, output in enumerate(outputs) if output.requires_grad]
-        self._cotangents = [_normal(outputs[k], "cotangent", k) for k in self._reached]
-
-    def clear(self) -> None:
-        """Sets every gradient to None, as an optimiser's `zero_grad` does."""
-        for leaf in self._leaves:
-            leaf.grad = None
-
-    def outputs(self) -> tuple[Tensor, ...]:
-        """The first half of a train step: y and the final states, holding what backward needs."""
-        y, final = self._call(self._x)
-        return y, *final
-
-    def backward(self, outputs: tuple[Tensor, ...]) -> None:
-        """The second half: gradients of x and of every parameter."""
-        torch.autograd.backward([outputs[k] for k in self._reached], self._cotangents)
-
-    def train(self) -> None:
-        """Gradients None, forward, backward; no optimiser, whose work is the same for every backend."""
-        self.clear()
-        self.backward(self.outputs())
-
-    def forward(self) -> None:
-        """The forward pass alone, under `no_grad`."""
-        with torch.no_grad():
-            self._call(self._x)
-
-    def synchronise(self) -> None:
-        """Waits for the device; nothing to wait for on the CPU."""
-        if self._x.is_cuda:
-            torch.cuda.synchronize(self._x.device)
-
-
-def build_step(trial: Trial, backend: str, catalog: Catalog) -> Step:
-    """The trial's cell on `backend` at the trial's shape, with the cell's initial weights.
+def build_step(trial: Trial, side: tuple[Subject, str], catalog: Catalog) -> Step:
+    """One side of a trial, a cell and the name of a backend, at the trial's shape.
 
     The initial state is given and is the cell's own; x is N(0, 1). Everything is drawn in float64 and rounded, so
     two backends compute on the same numbers. Raises HarnessError for a trial without a shape.
     """
     shape = required_shape(trial)
     set_tf32(trial.dtype)
-    cell = catalog.cell(trial.cell.spelling)
+    subject, backend = side
+    cell = catalog.cell(subject.spelling)
     plan = LayerPlan(inputs=shape.inputs, hidden=shape.hidden, device=trial.device, dtype=trial.dtype)
     layer = catalog.backend(backend).build(cell, plan)
     weights = cell.initialise(seeds.stream(0, "initialise", cell.about.name), shape.inputs, shape.hidden)
@@ -84,7 +37,7 @@ def build_step(trial: Trial, backend: str, catalog: Catalog) -> Step:
     x = _normal(like.new_empty(shape.length, shape.batch, shape.inputs), "x").requires_grad_()
     state = _start(cell, shape, like)
     leaves = [x, *(parameter for _, parameter in layer.named_parameters())]
-    return Step(_timed_call(layer, x, state), x, leaves)
+    return Step(_timed_call(layer, x, state), x, leaves, lambda like, k: _normal(like, "cotangent", k))
 
 
 def required_shape(trial: Trial) -> LayerShape:

@@ -58,7 +58,7 @@ def draw_memory(axes: Axes, run: RunView, shape: str, looks: Looks) -> None:
 
 def _speed_bar(run: RunView, record: Record) -> Bar:
     seconds = record.number("train_seconds")
-    samples = run.arrays(record.id).get("train_subject", np.empty((0, 0)))
+    samples = run.arrays(record.id).get("train", np.empty((0, 2, 0)))[:, 0]
     medians = np.median(samples, axis=1) if samples.size else np.array([seconds])
     text = duration(seconds)
     if record.trial.backend != record.trial.versus:

@@ -3,9 +3,10 @@
 from collections import Counter
 
 from harness.record import Record, Status
-from harness.report.costs import memory_findings, speed_findings
+from harness.report.costs import memory_findings
 from harness.report.groups import sections
 from harness.report.learning import learning
+from harness.report.speeds import speed_findings
 from harness.report.tables import all_tables
 from harness.report.wording import listing, number
 from harness.store import RunView

@@ -9,12 +9,16 @@ import pandas as pd
 
 from harness.report import tables, trainings
 from harness.report.groups import Group, Section, sections
+from harness.report.speeds import machine_noise
 from harness.report.wording import NOTHING, count, duration, listing, number, plain_name, setting, size, spread
 from harness.store import RunView
 from harness.trial import Measure
 
 Row = dict[str, str]
-OPTIONAL = ("forward finds", "kept for backward", "÷ baseline", "forward ×", "train finds", "forward", "mean steps")
+OPTIONAL = (
+    "forward finds", "kept for backward", "÷ baseline", "forward is", "forward ×", "first", "train finds", "forward",
+    "mean steps",
+)  # fmt: skip
 MOST_FAILURES = 12
 
 
@@ -33,7 +37,7 @@ def shown_tables(run: RunView) -> Iterator[Shown]:
     """Every table that has rows, in the order of the questions."""
     for section in sections(run):
         yield _accuracy(section)
-    yield from _by_shape("speed", tables.speed(run))
+    yield from _by_shape("speed", tables.speed(run), machine_noise(run))
     yield from _by_shape("memory", tables.memory(run))
     yield from _gate(run)
     yield from _failures(run)
@@ -99,14 +103,14 @@ def _solving(group: Group, row: "pd.Series[Any]") -> Row:
     }
 
 
-def _by_shape(measure: Measure, table: pd.DataFrame) -> Iterator[Shown]:
-    """One table a shape, of speed or of memory."""
+def _by_shape(measure: Measure, table: pd.DataFrame, remark: str = "") -> Iterator[Shown]:
+    """One table a shape, of speed or of memory; `remark` ends its note."""
     make = _speed_row if measure == "speed" else _memory_row
     for shape, rows in table.groupby("shape", sort=False):
         good, planned = int((rows["status"] == "ok").sum()), len(rows)
         told = listing(dict.fromkeys(f"{d}, {t}, {n} thread{'s' * (n > 1)}" for d, t, n in _places(rows)))
         title = f"{measure} · {shape} · {told} · {good} of {planned} trials"
-        yield _shown(title, [make(row) for _, row in rows.iterrows()], _note(measure, rows))
+        yield _shown(title, [make(row) for _, row in rows.iterrows()], f"{_note(measure, rows)} {remark}".strip())
 
 
 def _places(rows: pd.DataFrame) -> Iterator[tuple[str, str, int]]:
@@ -118,9 +122,10 @@ def _note(measure: Measure, rows: pd.DataFrame) -> str:
         return "Peaks of what one warm step allocates. Parameters, and one sequence's states, in bytes."
     pairs = listing(count(n) for n in sorted(set(rows["pairs"].dropna()))) if rows["pairs"].notna().any() else NOTHING
     return (
-        f"Speed-ups over the named baseline with 95 % intervals over n = {pairs} pairs of processes; "
+        fXX
         "above 1 is faster; both sides take turns within a trial, while times of different rows are from different "
-        "minutes. Finds: the least difference such a comparison would find."
+        "minutes. Finds: the least difference such a comparison would find. First: from the wish for a layer to the end "
+        "of its first train step."
     )
 
 
@@ -131,8 +136,10 @@ def _speed_row(row: "pd.Series[Any]") -> Row:
         shown |= {
             mode: duration(row[f"{mode}_seconds"]),
             f"{mode} ×": spread(*(row[f"{mode}_speedup{end}"] for end in ("", "_low", "_high"))),
+            f"{mode} is": str(row[f"{mode}_verdict"]) or NOTHING,
             f"{mode} finds": f"{number(100 * found, 2)}%" if math.isfinite(found) else NOTHING,
         }
+    shown |= {"first": duration(row["first_seconds"])}
     return shown | {"versus": str(row["versus"] if row["status"] == "ok" else row["status"])}
 
 

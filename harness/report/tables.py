@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from harness.record import Status
-from harness.report.rows import frame, number, place, planned, status, value
+from harness.report.rows import frame, number, place, planned, status
 from harness.report.trainings import accuracy, scores
 from harness.store import RunView
 from harness.trial import Measure
@@ -25,21 +25,6 @@ def all_tables(run: RunView) -> dict[str, pd.DataFrame]:
         "failures": failures,
     }
     return {name: make(run) for name, make in makers.items()}
-
-
-def speed(run: RunView) -> pd.DataFrame:
-    """One row a pair and shape: seconds a train step and a forward pass, the speed-up over the named baseline.
-
-    The interval is over pairs of processes; `detectable` is the relative difference that would have been found.
-    """
-    names = ("seconds", "versus_seconds", "speedup", "speedup_low", "speedup_high", "detectable")
-    rows = []
-    for trial, record in planned(run, "speed"):
-        row = place(trial, record) | {"versus": trial.versus}
-        row |= {f"{mode}_{name}": number(record, f"{mode}_{name}") for mode in ("train", "forward") for name in names}
-        row |= {name: number(record, name) for name in ("pairs", "rounds", "parameters")}
-        rows.append(row | {"steady": value(record, "steady"), "blas": value(record, "blas")})
-    return frame(rows, "shape cell backend versus status")
 
 
 def memory(run: RunView) -> pd.DataFrame:

@@ -1,0 +1,113 @@
+"""`harness compare`: two sides against each other, with a verdict."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness import plugins, store
+from harness.cli.options import json_option, plugin_option, results_option
+from harness.compare.claims import Claim, Condition, parse_condition
+from harness.compare.pairs import Circumstances, choose, compare_pairs
+from harness.compare.recorded import compare_recorded
+from harness.compare.revisions import compare_revisions
+from harness.errors import HarnessError, unknown
+from harness.executors.stopping import Stopping
+from harness.grid import load_grid
+from harness.plugins import Catalog
+from harness.report.claims import sentence
+from harness.settings import parse_shape
+from harness.spelling import parse, split_list
+
+MEASURES = ("speed", "memory", "accuracy")
+
+
+@click.command(name="compare")
+@click.argument("a")
+@click.argument("b", required=False)
+@click.option("--base", metavar="REV", help="Compare A with itself at a git revision, instead of with B.")
+@click.option("--measures", default="speed,memory", show_default=True, help="A list out of speed, memory, accuracy.")
+@click.option("--shape", "shapes", multiple=True, help="B32,T40,H64,I2: batch, length, hidden, inputs. Repeatable.")
+@click.option("--device", default="cpu", show_default=True, type=click.Choice(["cpu", "cuda"]))
+@click.option("--dtype", default="float32", show_default=True, help="float32, float64, tf32, bfloat16, float16.")
+@click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1))
+@click.option("--fail-if", "conditions", multiple=True, help="slower:3%, larger:1% or undecided: exit 1. Repeatable.")
+@click.option("--run", help="Accuracy: the recorded run to read, the newest by default.")
+@plugin_option
+@results_option
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    a: str,
+    b: str | None,
+    base: str | None,
+    conditions: tuple[str, ...],
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Compare two sides: is A faster, smaller, better than B?
+
+    A and B are cells (lstm gru) or cells on backends (gru@numpy gru@torch). Speed takes up to half a minute a shape;
+    accuracy is read from recorded trainings. The verdict is said of A.
+    """
+    wanted = [parse_condition(text) for text in conditions]
+    claims = []
+    for claim in _claims(a, b, base, settings):
+        claims.append(claim)
+        if not as_json:
+            click.echo(sentence(claim))
+    if not claims:
+        raise HarnessError("wanted something to compare, found nothing", hint="--measures speed,memory")
+    failed = _failures(claims, wanted)
+    if as_json:
+        document = {"schema": 1, "comparisons": [claim.to_plain() for claim in claims], "failed": failed}
+        click.echo(json.dumps(document, ensure_ascii=False))
+    for failure in failed:
+        click.echo(failure, err=True)
+    ctx.exit(1 if failed else 0)
+
+
+def _claims(a: str, b: str | None, base: str | None, settings: dict[str, Any]) -> Iterator[Claim]:
+    measures = tuple(split_list(settings["measures"]))
+    for measure in measures:
+        if measure not in MEASURES:
+            raise unknown("measure", measure, MEASURES)
+    if (b is None) == (base is None):
+        raise HarnessError("wanted two sides, or one and --base REV", hint="harness compare gru@numpy gru@torch")
+    catalog = _load(settings["plugins"])
+    quick = load_grid("quick")
+    circumstances = Circumstances(
+        shapes=tuple(map(parse_shape, settings["shapes"])) or quick.speed[:1],
+        measures=measures,
+        device=settings["device"],
+        dtype=settings["dtype"],
+        threads=settings["threads"],
+        plugin_files=settings["plugins"],
+    )
+    measured = {"speed", "memory"} & set(measures)
+    with Stopping() as stopping:
+        if base is not None:
+            ours = choose(parse(a), catalog, quick.order, circumstances)
+            yield from compare_revisions(ours, base, circumstances, stopping)
+        elif measured:
+            ours, theirs = (choose(parse(side), catalog, quick.order, circumstances) for side in (a, b or ""))
+            yield from compare_pairs(ours, theirs, catalog, circumstances, stopping)
+    if "accuracy" in measures and b is not None:
+        yield from compare_recorded(parse(a), parse(b), store.read_run(settings["results"], settings["run"]))
+
+
+def _failures(claims: list[Claim], conditions: list[Condition]) -> list[str]:
+    return [
+        f"fails {condition}: {sentence(claim)}"
+        for condition in conditions
+        for claim in claims
+        if condition.fails(claim)
+    ]
+
+
+def _load(files: tuple[Path, ...]) -> Catalog:
+    return plugins.load(files)

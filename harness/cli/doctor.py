@@ -1,0 +1,52 @@
+"""`harness doctor`: what this machine's timings are worth."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from harness import doctor, machine, plugins
+from harness.cli.options import json_option, results_option
+from harness.compare.pairs import Circumstances, choose, compare_pairs
+from harness.executors.stopping import Stopping
+from harness.grid import load_grid
+from harness.report.claims import sentence
+from harness.settings import TimingSettings
+from harness.spelling import Spelling, parse
+
+
+@click.command(name="doctor")
+@click.option("--pair", help="What is compared with itself, gru@torch. By default the first cell.")
+@click.option("--comparisons", default=12, show_default=True, type=click.IntRange(min=3))
+@results_option
+@json_option
+def command(pair: str | None, comparisons: int, results: Path, as_json: bool) -> None:
+    """Find out what this machine's timings are worth.
+
+    Says what spoils them, and compares a pair with itself, as a grid compares: how often is equal called different,
+    how small a difference would be found? Half a minute. The answer is kept under the machine's fingerprint, and
+    reports show it.
+    """
+    facts = machine.facts()
+    found = list(doctor.spoilers(facts))
+    if not as_json:
+        for spoiler in found or [doctor.Spoiler(what="nothing that spoils timings was seen", hint="")]:
+            click.echo(f"• {spoiler.what}" + (f" ({spoiler.hint})" if spoiler.hint else ""))
+    grid, catalog = load_grid("quick"), plugins.load()
+    circumstances = Circumstances(shapes=grid.speed[:1] * comparisons, measures=("speed",), timing=TimingSettings())
+    wanted = parse(pair) if pair else Spelling(next(iter(catalog.cells)), backend=None)
+    side = choose(wanted, catalog, grid.versus, circumstances)
+    claims = []
+    with Stopping() as stopping:
+        for claim in compare_pairs(side, side, catalog, circumstances, stopping):
+            claims.append(claim)
+            if not as_json:
+                click.echo(f"  {sentence(claim)}", err=True)
+    noise = doctor.noise_of(claims, machine.fingerprint(facts))
+    path = doctor.keep(noise, results)
+    if as_json:
+        spoiled = [asdict(spoiler) for spoiler in found]
+        click.echo(json.dumps({"schema": 1, "spoilers": spoiled, "noise": asdict(noise)}, ensure_ascii=False))
+    else:
+        click.echo(f"• {noise} → {path}")

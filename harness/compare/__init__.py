@@ -1,0 +1,1 @@
+"""Two sides against each other: pairs of cell and backend, revisions, or cells by their recorded trainings."""

@@ -1,0 +1,122 @@
+"""One pair at two revisions of this repository: the working tree against a commit, in the same environment.
+
+Each revision has a seat, `python harness/bench` with its folders on the path; the bench itself is the working tree's,
+so that a change of the harness's own clock never shows as a change of a cell.
+"""
+
+import math
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+import harness
+from harness import statistics
+from harness.compare.claims import Claim
+from harness.compare.pairs import Circumstances
+from harness.compare.seats import Seat
+from harness.errors import HarnessError
+from harness.executors.stopping import Stopping
+from harness.locks import exclusive_timing
+from harness.measures.conditions import Conditions, quiet_cores
+from harness.measures.referee import MODES, Played, log_ratios, play
+from harness.measures.workers import Worker
+from harness.settings import LayerShape
+from harness.spelling import Spelling
+from harness.verdict import MARGIN, judge
+
+TREE = Path(harness.__file__).parent.parent
+
+
+def compare_revisions(pair: Spelling, base: str, circumstances: Circumstances, stopping: Stopping) -> Iterator[Claim]:
+    """Claims about the working tree beside `base`, shape by shape.
+
+    Raises HarnessError outside a repository, for an unknown revision, and where a revision cannot build the pair.
+    """
+    threads = circumstances.threads
+    with _worktree(base) as tree, Seat(TREE, threads) as ours, Seat(tree, threads) as theirs:
+        for shape in circumstances.shapes:
+            if stopping.draining:
+                raise KeyboardInterrupt
+            yield from _compare(pair, base, circumstances, shape, (ours, theirs))
+
+
+def _compare(
+    pair: Spelling, base: str, circumstances: Circumstances, shape: LayerShape, seats: tuple[Seat, Seat]
+) -> Iterator[Claim]:
+    names = (str(pair), f"{pair} at {base}")
+    entropy = int.from_bytes(os.urandom(6), "little")
+    with exclusive_timing():
+        before, cores = Conditions.now(), quiet_cores()
+
+        def start(number: int, side: int) -> Worker:
+            core = cores[(entropy + number) % len(cores)] if cores and circumstances.threads == 1 else None
+            request = {
+                "pair": str(pair),
+                "shape": asdict(shape),
+                "device": circumstances.device,
+                "dtype": circumstances.dtype,
+                "threads": circumstances.threads,
+                "core": core,
+            }
+            return seats[side].worker(names[side], request)
+
+        played = play(start, 2, circumstances.timing, entropy=entropy)
+        # The workers are the seats' children: their own work is no other load, and cannot be told from it.
+        disturbance = replace(Conditions.now().since(before), other_load=math.nan)
+    for mode in MODES:
+        yield _claim(names, mode, shape, played, MARGIN[circumstances.device], disturbance.reason)
+
+
+def _claim(
+    names: tuple[str, str], mode: str, shape: LayerShape, played: Played, margin: float, disturbed: str
+) -> Claim:
+    ratios = log_ratios(played.samples[mode])
+    estimate = statistics.ratio(ratios)
+    first, (ours, theirs) = np.median(played.first, axis=0), np.median(played.samples[mode], axis=(0, 2))
+    return Claim(
+        kind="speed",
+        a=names[0],
+        b=names[1],
+        measure=mode,
+        where=str(shape),
+        estimate=estimate,
+        verdict=judge(estimate, margin),
+        sides=(float(ours), float(theirs)),
+        unit="seconds",
+        detectable=statistics.detectable(ratios),
+        details={
+            "rounds": played.schedule.rounds,
+            "a_first_seconds": float(first[0]),
+            "b_first_seconds": float(first[1]),
+            "disturbed": disturbed,
+            "steady": played.steady,
+        },
+    )
+
+
+@contextmanager
+def _worktree(base: str) -> Iterator[Path]:
+    """A folder with the commit `base` checked out, removed afterwards."""
+    if not (TREE / ".git").exists():
+        raise HarnessError(
+            f"wanted the harness to run from its repository, found none at {TREE}", hint="pip install -e ."
+        )
+    with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
+        tree = Path(scratch) / "base"
+        _git("worktree", "add", "--quiet", "--detach", str(tree), f"{base}^{{commit}}")
+        try:
+            yield tree
+        finally:
+            _git("worktree", "remove", "--force", str(tree))
+
+
+def _git(*arguments: str) -> None:
+    done = subprocess.run(["git", "-C", str(TREE), *arguments], capture_output=True, text=True)
+    if done.returncode:
+        raise HarnessError(f"git {arguments[0]} {arguments[1]} failed: {done.stderr.strip()}")
