@@ -9,6 +9,7 @@ import pandas as pd
 
 from harness.record import Status
 from harness.report.rows import frame, number, place, planned, status
+from harness.report.speeds import speed
 from harness.report.trainings import accuracy, scores
 from harness.store import RunView
 from harness.trial import Measure
