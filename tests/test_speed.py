@@ -1,88 +1,17 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from harness.isolation.client import environment
-from harness.measures.speed import FEWEST_ROUNDS, MOST_ROUNDS, PAIRS, compare, schedule_for
+from harness.measures.speed import compare
+from harness.settings import TimingSettings
 
-TOYS = """
-import os, signal
-from dataclasses import dataclass
-import harness
-
-
-def layer(cell, plan, act):
-    from harness.layer import CellLayer
-    from harness.ops import TorchOps
-    from harness.unroll import unroll
-    import torch
-
-    class Toy(CellLayer):
-        def run(self, x, state):
-            act()
-            outputs, final = unroll(self.cell, TorchOps(), self.weights(), x, state)
-            return torch.stack(outputs), final
-
-    return Toy(cell, plan)
-
-
-def nothing():
-    pass
-
-
-def log():
-    with open(os.environ["TOY_LOG"], "a") as file:
-        file.write(f"{os.getpid()} {os.getppid()}\\n")
-
-
-def burn():
-    for k in range(200_000):
-        k * k
-
-
-def fail():
-    raise ValueError("no gates today")
-
-
-def crash():
-    os.kill(os.getpid(), signal.SIGSEGV)
-
-
-def leave():
-    raise SystemExit(3)
-
-
-def starve():
-    raise MemoryError("too much")
-
-
-def other(cell, plan):
-    made = layer(cell, plan, nothing)
-    made.bare = lambda state: lambda x: (made(2 * x, state)[0], state)
-    return made
-
-
-@dataclass(frozen=True)
-class Toy:
-    about: harness.About
-    act: object
-    devices = ("cpu",)
-
-    def why_not(self, cell, device, dtype):
-        return None
-
-    def build(self, cell, plan):
-        return self.act(cell, plan) if self.act is other else layer(cell, plan, self.act)
-
-
-@harness.hookimpl
-def harness_backends():
-    acts = (nothing, log, burn, fail, crash, leave, starve, other)
-    return [Toy(harness.About(name=act.__name__, title="toy"), act) for act in acts]
-"""
+PLUGIN = Path(__file__).parent / "plugins" / "toys.py"
+PAIRS = TimingSettings().pairs
 
 ASK = """
 import json, os, sys, traceback
@@ -95,7 +24,7 @@ from harness.trial import Subject, Trial
 
 folder, questions = Path(sys.argv[1]), json.loads(sys.argv[2])
 preload()
-catalog = plugins.load([folder / "toys.py"])
+catalog = plugins.load([Path(sys.argv[3])])
 cell, shape = Subject.of(catalog.cells["rnn"].value), LayerShape(batch=2, length=3, hidden=4, inputs=2)
 
 
@@ -131,15 +60,14 @@ QUESTIONS = {
     "burnt": {"backend": "nothing", "versus": "burn"},
     "threads": {"backend": "nothing", "versus": "torch", "threads": 2},
     "alone": {"backend": "nothing"},
-} | {name: {"backend": name, "versus": "nothing"} for name in ("fail", "crash", "leave", "starve", "other")}
+} | {name: {"backend": name, "versus": "nothing"} for name in ("fail", "crash", "leave", "starve", "other", "faint")}
 
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
     """The answers to all questions, each from a fresh fork of a process on one thread that has computed nothing."""
     folder = tmp_path_factory.mktemp("speed")
-    (folder / "toys.py").write_text(TOYS, "utf-8")
-    command = [sys.executable, "-W", "error", "-c", ASK, str(folder), json.dumps(QUESTIONS)]
+    command = [sys.executable, "-W", "error", "-c", ASK, str(folder), json.dumps(QUESTIONS), str(PLUGIN)]
     done = subprocess.run(
         command, capture_output=True, text=True, env=environment(1) | {"TOY_LOG": str(folder / "log")}
     )
@@ -153,10 +81,10 @@ def test_raw_samples_are_kept_and_give_the_figures(answers):
     answer = answers["plain"]
     rounds = answer["values"]["rounds"][0]
     for mode in ("train", "forward"):
-        subject, versus = (np.array(answer["arrays"][f"{mode}_{side}"]) for side in ("subject", "versus"))
-        assert subject.shape == versus.shape == (PAIRS, rounds)
-        assert (subject > 0).all()
-        for name, measured in compare(subject, versus).items():
+        samples = np.array(answer["arrays"][mode])
+        assert samples.shape == (PAIRS, 2, rounds)
+        assert (samples > 0).all()
+        for name, measured in compare(samples).items():
             assert answer["values"][f"{mode}_{name}"] == [measured.value, measured.unit, True]
 
 
@@ -176,7 +104,8 @@ def test_both_sides_run_equally_often_in_fresh_processes_of_one_referee(answers)
         values = answers[name]["values"]
         workers = dict.fromkeys(calls)
         assert len(workers) == 2 * PAIRS
-        timed = values["rounds"][0] * sum(values[f"{mode}_calls"][0] + 1 for mode in ("train", "forward"))
+        # The number of calls of a turn is drawn within a tenth.
+        timed = values["rounds"][0] * sum(0.9 * values[f"{mode}_calls"][0] for mode in ("train", "forward"))
         fewest = min(calls.count(worker) for worker in workers)
         assert fewest >= timed + 2 * 3, "every turn, and at least three calls of warm-up in each mode"
 
@@ -221,37 +150,12 @@ def test_a_trial_without_the_other_side_is_refused(answers):
     assert "wanted a speed trial with the backend it is compared with" in answers["alone"]["raised"]
 
 
-def test_a_planted_ratio_is_recovered_whatever_the_machine_does_meanwhile():
-    rng = np.random.default_rng(1)
-    drift = np.exp(rng.normal(0, 0.3, (PAIRS, 12)))  # common to both sides of a round
-    subject = 1e-3 * drift * np.exp(rng.normal(0, 0.02, drift.shape))
-    versus = 1.2e-3 * drift * np.exp(rng.normal(0, 0.02, drift.shape))
-    found = compare(subject, versus)
-    assert found["speedup_low"].value < 1.2 < found["speedup_high"].value
-    assert found["speedup"].value == pytest.approx(1.2, rel=0.02)
-    assert found["detectable"].value < 0.05
-    versus[:, 0] *= 50  # one bad round a pair
-    assert compare(subject, versus)["speedup"].value == pytest.approx(1.2, rel=0.02)
+def test_the_first_call_is_a_figure_of_its_own(answers):
+    values = answers["plain"]["values"]
+    assert values["first_seconds"][0] > values["train_seconds"][0]
+    assert values["first_seconds"][1:] == ["s", True]
 
 
-def test_both_sides_in_turn_change_places_exactly():
-    rng = np.random.default_rng(2)
-    subject, versus = rng.uniform(1, 2, (2, PAIRS, 7))
-    there, back = compare(subject, versus), compare(versus, subject)
-    assert there["speedup"].value == pytest.approx(1 / back["speedup"].value)
-    assert there["speedup_low"].value == pytest.approx(1 / back["speedup_high"].value)
-    assert there["seconds"] == back["versus_seconds"]
-
-
-@pytest.mark.parametrize("slower", [1e-6, 3e-5, 1e-3, 4.9e-3])
-def test_the_slower_side_of_short_steps_takes_five_to_ten_milliseconds_a_turn(slower):
-    schedule = schedule_for({"train": (slower, slower / 3), "forward": (1e-5, 1e-5)})
-    assert 5e-3 <= schedule.calls["train"] * slower < 10e-3
-
-
-def test_slow_steps_are_timed_singly_in_fewer_rounds_down_to_a_floor():
-    rounds = [schedule_for({"train": (s, s), "forward": (s, s)}).rounds for s in (1e-4, 1e-3, 1.0)]
-    assert rounds == sorted(rounds, reverse=True)
-    assert rounds[0] > rounds[1] > rounds[-1] == FEWEST_ROUNDS
-    assert max(rounds) <= MOST_ROUNDS
-    assert schedule_for({"train": (1.0, 1e-3)}).calls == {"train": 1}
+def test_denormal_numbers_are_counted(answers):
+    assert answers["plain"]["values"]["denormal_share"][0] == 0
+    assert answers["faint"]["values"]["denormal_share"][0] > 0.1

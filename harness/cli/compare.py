@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import click
 from harness import plugins, store
 from harness.cli.options import json_option, plugin_option, results_option
 from harness.compare.claims import Claim, Condition, parse_condition
-from harness.compare.pairs import Circumstances, choose, compare_pairs
+from harness.compare.pairs import TIMING, Circumstances, choose, compare_pairs
 from harness.compare.recorded import compare_recorded
 from harness.compare.revisions import compare_revisions
 from harness.errors import HarnessError, unknown
@@ -18,7 +19,7 @@ from harness.executors.stopping import Stopping
 from harness.grid import load_grid
 from harness.plugins import Catalog
 from harness.report.claims import sentence
-from harness.settings import parse_shape
+from harness.settings import TimingSettings, parse_shape
 from harness.spelling import parse, split_list
 
 MEASURES = ("speed", "memory", "accuracy")
@@ -33,6 +34,8 @@ MEASURES = ("speed", "memory", "accuracy")
 @click.option("--device", default="cpu", show_default=True, type=click.Choice(["cpu", "cuda"]))
 @click.option("--dtype", default="float32", show_default=True, help="float32, float64, tf32, bfloat16, float16.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1))
+@click.option("--pairs", default=TIMING.pairs, show_default=True, type=click.IntRange(min=2), help="Speed: at least.")
+@click.option("--budget", default=TIMING.budget, show_default=True, help="Speed: seconds a shape, and no pair more.")
 @click.option("--fail-if", "conditions", multiple=True, help="slower:3%, larger:1% or undecided: exit 1. Repeatable.")
 @click.option("--run", help="Accuracy: the recorded run to read, the newest by default.")
 @plugin_option
@@ -87,6 +90,7 @@ def _claims(a: str, b: str | None, base: str | None, settings: dict[str, Any]) -
         dtype=settings["dtype"],
         threads=settings["threads"],
         plugin_files=settings["plugins"],
+        timing=_timing(settings["pairs"], settings["budget"]),
     )
     measured = {"speed", "memory"} & set(measures)
     with Stopping() as stopping:
@@ -98,6 +102,12 @@ def _claims(a: str, b: str | None, base: str | None, settings: dict[str, Any]) -
             yield from compare_pairs(ours, theirs, catalog, circumstances, stopping)
     if "accuracy" in measures and b is not None:
         yield from compare_recorded(parse(a), parse(b), store.read_run(settings["results"], settings["run"]))
+
+
+def _timing(pairs: int, budget: float) -> TimingSettings:
+    """As many pairs at least, and so many seconds; the shorter, the fewer rounds a pair."""
+    seconds = min(TIMING.seconds, budget / 3)
+    return replace(TIMING, pairs=pairs, most_pairs=max(pairs, TIMING.most_pairs), budget=budget, seconds=seconds)
 
 
 def _failures(claims: list[Claim], conditions: list[Condition]) -> list[str]:

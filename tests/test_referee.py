@@ -1,0 +1,124 @@
+import os
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+import pytest
+
+from harness.measures.referee import FEWEST_ROUNDS, log_ratios, play, schedule_for, speedup
+from harness.measures.workers import forked
+from harness.settings import TimingSettings
+
+SETTINGS = TimingSettings(pairs=6, most_pairs=16, rounds=8, seconds=10)
+
+
+@dataclass
+class Clockless:
+    """Answers like a stopwatch with times that are drawn, not taken."""
+
+    seconds: float
+    spread: float
+    seed: tuple[int, int]
+    rng: np.random.Generator = field(init=False)
+
+    def __post_init__(self):
+        self.rng = np.random.default_rng(self.seed)
+        self.pair = float(np.exp(self.rng.normal(0, self.spread)))
+
+    def first(self):
+        return 0.5 + os.getpid() * 1e-9
+
+    def denormal_share(self):
+        return 0.25
+
+    def warm(self, mode):
+        return self.seconds, True
+
+    def time(self, mode, calls, seconds):
+        return self.seconds * self.pair * float(np.exp(self.rng.normal(0, 0.002))), 1980.0, 0x40
+
+
+def sides(*seconds, spread=0.0):
+    def start(number, side):
+        return forked(f"side {side}", partial(Clockless, seconds[side], spread, (number, side)))
+
+    return start
+
+
+def test_every_pair_has_fresh_processes():
+    played = play(sides(1e-3, 1e-3), 2, SETTINGS, entropy=1)
+    assert len(np.unique(played.first)) == played.first.size
+
+
+def test_samples_clocks_and_throttling_are_kept():
+    played = play(sides(1e-3, 2e-3), 2, SETTINGS, entropy=1)
+    assert set(played.samples) == {"train", "forward"}
+    assert played.samples["train"].shape == played.clocks["train"].shape == (6, 2, 8)
+    assert (played.clocks["train"] == 1980).all()
+    assert played.throttled == 2 * played.samples["train"].size
+    assert played.denormals == (0.25, 0.25)
+
+
+def test_narrow_intervals_end_the_comparison_at_the_least_number_of_pairs():
+    assert len(play(sides(1e-3, 1.3e-3, spread=0.002), 2, SETTINGS, entropy=1).first) == 6
+
+
+def test_wide_intervals_take_pairs_up_to_the_most():
+    assert len(play(sides(1e-3, 1.3e-3, spread=0.2), 2, SETTINGS, entropy=1).first) == 16
+
+
+def test_no_pair_is_added_beyond_the_budget():
+    hurried = TimingSettings(pairs=6, most_pairs=16, rounds=8, budget=1e-3)
+    assert len(play(sides(1e-3, 1e-3, spread=0.2), 2, hurried, entropy=1).first) == 6
+
+
+@pytest.mark.parametrize("ratio", [1.0, 1.004, 1.05, 2.0])
+def test_the_number_of_pairs_does_not_depend_on_the_ratio(ratio):
+    played = play(sides(1e-3, 1e-3 * ratio, spread=0.012), 2, SETTINGS, entropy=1)
+    assert len(played.first) == len(play(sides(1e-3, 1e-3, spread=0.012), 2, SETTINGS, entropy=1).first)
+
+
+def test_three_sides_play_in_one_company():
+    played = play(sides(1e-3, 2e-3, 3e-3), 3, SETTINGS, entropy=1)
+    assert played.samples["train"].shape[1] == 3
+    assert speedup(played.samples["train"], 0, 2).value == pytest.approx(3, rel=0.02)
+    assert speedup(played.samples["train"], 1, 2).value == pytest.approx(1.5, rel=0.02)
+
+
+def planted(ratio, drift_size=0.3, rounds=12, pairs=6):
+    rng = np.random.default_rng(1)
+    drift = np.exp(rng.normal(0, drift_size, (pairs, 1, rounds)))  # common to both sides of a round
+    times = 1e-3 * np.array([1, ratio])[None, :, None] * drift
+    return times * np.exp(rng.normal(0, 0.02, times.shape))
+
+
+def test_a_planted_ratio_is_recovered_whatever_the_machine_does_meanwhile():
+    samples = planted(1.2)
+    found = speedup(samples)
+    assert found.low < 1.2 < found.high
+    assert found.value == pytest.approx(1.2, rel=0.02)
+    samples[:, 1, 0] *= 50  # one bad round a pair
+    assert speedup(samples).value == pytest.approx(1.2, rel=0.02)
+
+
+def test_both_sides_in_turn_change_places_exactly():
+    samples = planted(1.1)
+    there, back = speedup(samples), speedup(samples[:, ::-1])
+    assert there.value == pytest.approx(1 / back.value)
+    assert there.low == pytest.approx(1 / back.high)
+    assert log_ratios(samples).shape == (6,)
+
+
+@pytest.mark.parametrize("slower", [1e-6, 3e-5, 1e-3, 4.9e-3])
+def test_the_slower_side_of_short_steps_takes_five_to_ten_milliseconds_a_turn(slower):
+    schedule = schedule_for({"train": (slower, slower / 3), "forward": (1e-5, 1e-5)}, TimingSettings())
+    assert 5e-3 <= schedule.calls["train"] * slower < 10e-3
+
+
+def test_slow_steps_are_timed_singly_in_fewer_rounds_down_to_a_floor():
+    settings = TimingSettings()
+    rounds = [schedule_for({"train": (s, s), "forward": (s, s)}, settings).rounds for s in (1e-4, 3e-3, 1.0)]
+    assert rounds == sorted(rounds, reverse=True)
+    assert rounds[0] > rounds[1] > rounds[-1] == FEWEST_ROUNDS
+    assert max(rounds) <= settings.rounds
+    assert schedule_for({"train": (1.0, 1e-3)}, settings).calls == {"train": 1}
