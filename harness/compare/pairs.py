@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.backend import Dtype
 from harness.compare.claims import Claim
 from harness.errors import HarnessError
@@ -25,8 +28,9 @@ from harness.statistics import Estimate
 from harness.trial import Subject, Trial
 from harness.verdict import MARGIN, judge
 
-TIMING = TimingSettings(pairs=8, most_pairs=16, rounds=40, seconds=8.0, budget=24.0)
+TIMING = TimingSettings(pairs=8, most_pairs=16, rounds=24, seconds=6.0, budget=24.0)
 """At most half a minute: eight pairs, more only where the interval is wider than 1 % either way."""
+Arrays = dict[str, NDArray[Any]]
 WEIGHED = {
     "train peak": "train_peak_bytes",
     "forward peak": "forward_peak_bytes",
@@ -76,7 +80,7 @@ def compare_pairs(
             laboratory.answer(gate)
         for shape in circumstances.shapes:
             trials = {trial: None for trial in asked if trial.shape == shape}
-            results = {trial: laboratory.answer(trial) for trial in trials}
+            results = {trial: laboratory.answer(trial)[0] for trial in trials}
             yield from _claims(results, circumstances)
 
 
@@ -95,8 +99,8 @@ class Laboratory:
         self._server.__exit__()
         self._scratch.cleanup()
 
-    def answer(self, trial: Trial) -> Result:
-        """The result of a trial that ended well. Raises HarnessError with its status and reason where it did not."""
+    def answer(self, trial: Trial) -> tuple[Result, Arrays]:
+        """Values and arrays of a trial that ended well. Raises HarnessError with status and reason where it did not."""
         request = Request(
             trial=trial,
             folder=Path(self._scratch.name) / trial.id,
@@ -111,9 +115,17 @@ class Laboratory:
                 raise HarnessError(
                     f"{trial} ended as {event.result.status}: {event.result.reason}", hint=event.output.strip() or ""
                 )
+            arrays = _read(event.arrays)
             shutil.rmtree(request.folder, ignore_errors=True)  # the same question may be asked again
-            return event.result
+            return event.result, arrays
         raise KeyboardInterrupt
+
+
+def _read(path: Path | None) -> Arrays:
+    if path is None:
+        return {}
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
 
 
 def _trials(

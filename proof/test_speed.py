@@ -1,0 +1,162 @@
+"""Speed: equal things are not called different, a planted 5 % is found, also beside a busy neighbour.
+
+Every comparison is `harness compare`'s own at its default settings; train step and forward pass give a verdict each.
+The traces of all quiet and busy A/A pairs are then shuffled into 2,000 more comparisons, the stopping rule included.
+"""
+
+import contextlib
+import math
+import multiprocessing
+import os
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness import plugins, statistics
+from harness.compare.pairs import TIMING, Circumstances, Laboratory, speed_claims
+from harness.executors.stopping import Stopping
+from harness.measures.referee import LOOK, MODES, log_ratios
+from harness.planning import gates_of
+from harness.settings import LayerShape
+from harness.trial import Subject, Trial
+from harness.verdict import MARGIN, judge
+
+PLUGIN = Path(__file__).parent / "planted.py"
+SHAPE = LayerShape(batch=32, length=40, hidden=64, inputs=2)
+SHORT = float(os.environ.get("PROOF_SHARE", "1"))
+"""A share of the comparisons, to try the proof out."""
+QUIET, BUSY, RESAMPLED = max(2, round(40 * SHORT)), max(2, round(20 * SHORT)), 2000
+
+
+@dataclass
+class Series:
+    """The verdicts of some comparisons, by mode the pairs' log ratios, and what each comparison took."""
+
+    verdicts: list[str] = field(default_factory=list)
+    ratios: dict[str, list[np.ndarray]] = field(default_factory=lambda: {mode: [] for mode in MODES})
+    seconds: list[float] = field(default_factory=list)
+    detectable: list[float] = field(default_factory=list)
+
+    def count(self, *words: str) -> int:
+        return sum(verdict in words for verdict in self.verdicts)
+
+    def told(self, *words: str) -> str:
+        found, n = self.count(*words), len(self.verdicts)
+        rate = statistics.proportion(found, n)
+        return f"{found} of {n} ({100 * rate.value:.1f} % [{100 * rate.low:.1f}, {100 * rate.high:.1f}])"
+
+
+@pytest.fixture(scope="module")
+def laboratory():
+    circumstances = Circumstances(shapes=(SHAPE,), plugin_files=(PLUGIN,))
+    with Stopping() as stopping, Laboratory(circumstances, stopping) as laboratory:
+        yield laboratory
+
+
+@pytest.fixture(scope="module")
+def series(laboratory):
+    """(backend, versus, busy) → the series, played once each."""
+    return {
+        ("exact", "exact", False): play(laboratory, "exact", "exact", QUIET),
+        ("later", "exact", False): play(laboratory, "later", "exact", QUIET),
+        ("exact", "exact", True): play(laboratory, "exact", "exact", BUSY, busy=True),
+        ("later", "exact", True): play(laboratory, "later", "exact", BUSY, busy=True),
+    }
+
+
+def play(laboratory: Laboratory, backend: str, versus: str, comparisons: int, *, busy: bool = False) -> Series:
+    cell = Subject.of(plugins.load([PLUGIN]).cells["lstm"].value)
+    trial = Trial(measure="speed", cell=cell, backend=backend, versus=versus, shape=SHAPE, timing=TIMING)
+    for gate in dict.fromkeys(gates_of(trial)):
+        laboratory.answer(gate)
+    found = Series()
+    with neighbour() if busy else contextlib.nullcontext():
+        for _ in range(comparisons):
+            began = time.monotonic()
+            result, arrays = laboratory.answer(trial)
+            found.seconds.append(time.monotonic() - began)
+            for claim in speed_claims(trial, result, MARGIN["cpu"]):
+                found.verdicts.append(claim.verdict)
+                found.detectable.append(claim.detectable)
+            for mode in MODES:
+                found.ratios[mode].append(log_ratios(arrays[mode]))
+    return found
+
+
+@contextlib.contextmanager
+def neighbour():
+    """A process that keeps one core busy with products of matrices."""
+    process = multiprocessing.get_context("spawn").Process(target=multiply, daemon=True)
+    process.start()
+    try:
+        yield
+    finally:
+        process.kill()
+        process.join()
+
+
+def multiply() -> None:
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    matrix = np.random.default_rng(0).standard_normal((512, 512))
+    while True:
+        matrix @ matrix
+
+
+def resampled(ratios: dict[str, list[np.ndarray]], comparisons: int) -> list[str]:
+    """Verdicts of comparisons made of recorded A/A pairs, drawn with replacement, each with a random sign."""
+    rng = np.random.default_rng(0)
+    pools = {mode: np.concatenate(found) for mode, found in ratios.items()}
+    looks = range(TIMING.pairs, TIMING.most_pairs + 1, LOOK)
+    verdicts = []
+    for _ in range(comparisons):
+        signs = rng.choice([-1, 1], TIMING.most_pairs)
+        drawn = {mode: rng.choice(pool, TIMING.most_pairs) * signs for mode, pool in pools.items()}
+        pairs = next(n for n in looks if enough({mode: found[:n] for mode, found in drawn.items()}))
+        verdicts += [str(judge(statistics.ratio(found[:pairs]), MARGIN["cpu"])) for found in drawn.values()]
+    return verdicts
+
+
+def enough(drawn: dict[str, np.ndarray]) -> bool:
+    """The referee's rule without its clock."""
+    estimates = [statistics.ratio(found) for found in drawn.values()]
+    narrow = all(math.log(found.high / found.low) / 2 <= TIMING.half_width for found in estimates)
+    return narrow or len(next(iter(drawn.values()))) == TIMING.most_pairs
+
+
+ALARMS = ("faster", "slower")
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["quiet", "busy"])
+def test_equal_sides_are_rarely_called_different(series, prove, busy):
+    found = series["exact", "exact", busy]
+    where = "beside a busy process on one core" if busy else "this machine as it was"
+    finds = f"median detectable {100 * np.median(found.detectable):.1f} %"
+    prove(f"A/A, live, {where}: faster or slower", "≤ 5 %", f"{found.told(*ALARMS)}; {finds}")
+    more = replace(found, verdicts=resampled(found.ratios, RESAMPLED))
+    prove(f"A/A, resampled from those pairs, stopping rule included, {where}", "≤ 5 %", more.told(*ALARMS))
+    assert found.count(*ALARMS) + more.count(*ALARMS) <= 0.05 * (len(found.verdicts) + len(more.verdicts))
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["quiet", "busy"])
+def test_a_planted_slowdown_of_five_percent_is_found(series, prove, busy):
+    found = series["later", "exact", busy]
+    where = "beside a busy process on one core" if busy else "this machine as it was"
+    missed = found.told("undecided") if busy else f"{found.count('undecided')} undecided"
+    wanted = "slower or undecided" if busy else "≥ 95 % slower"
+    ratio = np.exp(-np.median(np.concatenate([part for parts in found.ratios.values() for part in parts])))
+    prove(
+        f"a planted 5 % slowdown, live, {where}", wanted, f"slower {found.told('slower')}; {missed}; median {ratio:.3f}"
+    )
+    assert not found.count("faster", "same")
+    assert busy or found.count("slower") >= 0.95 * len(found.verdicts)
+
+
+def test_a_comparison_takes_at_most_half_a_minute(series, prove):
+    seconds = [taken for found in series.values() for taken in found.seconds]
+    told = f"median {np.median(seconds):.1f} s, longest {max(seconds):.1f} s of {len(seconds)}"
+    prove("time of a speed comparison at default settings", "≤ 30 s", told)
+    assert max(seconds) <= 30
