@@ -1,24 +1,20 @@
-"""What this machine's timings are worth: what spoils them now, and how often equal things come out as different.
-
-The noise is kept in the results folder under the machine's fingerprint, `machines/<fingerprint>.json`, where reports
-find it.
-"""
+"""What this machine's timings are worth: what spoils them now, and how often equal things come out as different."""
 
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness import canonical, machine, statistics
+from harness import machine
 from harness.compare.claims import Claim
 from harness.measures.conditions import DISTURBED_CORES, DISTURBED_SHARE, Conditions
+from harness.noise import Noise
 
-MACHINES = "machines"
 BLAS_PRESETS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_DEBUG_CPU_TYPE", "MKL_CBWR", "ATEN_CPU_CAPABILITY")
 POOL_SIZES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -29,32 +25,6 @@ class Spoiler:
 
     what: str
     hint: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Noise:
-    """What comparisons of a pair with itself gave.
-
-    `false_alarms` of `verdicts` were faster or slower. `detectable`, `worst_detectable`: the relative difference that
-    such a comparison finds, the median and the worst one. `disturbed`: how many had company.
-    """
-
-    fingerprint: str
-    taken: str
-    subject: str
-    verdicts: int
-    false_alarms: int
-    detectable: float
-    worst_detectable: float
-    disturbed: int
-
-    def __str__(self) -> str:
-        rate = statistics.proportion(self.false_alarms, self.verdicts)
-        return (
-            f"{self.subject} against itself: {self.false_alarms} of {self.verdicts} verdicts were false alarms "
-            f"(95 %: up to {100 * rate.high:.0f} %); a comparison finds {100 * self.detectable:.1f} %, "
-            f"the worst one {100 * self.worst_detectable:.1f} %"
-        )
 
 
 def noise_of(claims: list[Claim], fingerprint: str) -> Noise:
@@ -70,24 +40,6 @@ def noise_of(claims: list[Claim], fingerprint: str) -> Noise:
         worst_detectable=max(detectable),
         disturbed=sum(bool(claim.details["disturbed"]) for claim in claims),
     )
-
-
-def keep(noise: Noise, results: Path) -> Path:
-    """Writes the noise, whole or not at all, and returns the file."""
-    path = results / MACHINES / f"{noise.fingerprint}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part")
-    temporary.write_text(canonical.dumps(asdict(noise)), "utf-8")
-    temporary.replace(path)
-    return path
-
-
-def read_noise(results: Path, fingerprint: str) -> Noise | None:
-    """The noise of a machine; None where nobody has asked the doctor there, or the file is damaged."""
-    try:
-        return Noise(**canonical.loads((results / MACHINES / f"{fingerprint}.json").read_bytes()))
-    except (OSError, ValueError, TypeError):
-        return None
 
 
 def spoilers(facts: Mapping[str, Any], seconds: float = 1.0) -> Iterator[Spoiler]:

@@ -127,7 +127,7 @@ def test_the_doctor_keeps_what_it_found_where_reports_find_it(tmp_path):
     noise = json.loads(done.stdout)["noise"]
     assert noise["verdicts"] == 6
     assert 0 < noise["detectable"] <= noise["worst_detectable"]
-    from harness.doctor import read_noise
+    from harness.noise import read_noise
 
     kept = read_noise(tmp_path, noise["fingerprint"])
     assert kept.false_alarms == noise["false_alarms"]

@@ -14,11 +14,11 @@ from harness.compare.claims import Claim, Condition, parse_condition
 from harness.compare.pairs import TIMING, Circumstances, choose, compare_pairs
 from harness.compare.recorded import compare_recorded
 from harness.compare.revisions import compare_revisions
+from harness.compare.sentences import sentence
 from harness.errors import HarnessError, unknown
 from harness.executors.stopping import Stopping
 from harness.grid import load_grid
 from harness.plugins import Catalog
-from harness.report.claims import sentence
 from harness.settings import TimingSettings, parse_shape
 from harness.spelling import parse, split_list
 

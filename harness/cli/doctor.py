@@ -9,9 +9,10 @@ import click
 from harness import doctor, machine, plugins
 from harness.cli.options import json_option, results_option
 from harness.compare.pairs import Circumstances, choose, compare_pairs
+from harness.compare.sentences import sentence
 from harness.executors.stopping import Stopping
 from harness.grid import load_grid
-from harness.report.claims import sentence
+from harness.noise import keep
 from harness.settings import TimingSettings
 from harness.spelling import Spelling, parse
 
@@ -44,7 +45,7 @@ def command(pair: str | None, comparisons: int, results: Path, as_json: bool) ->
             if not as_json:
                 click.echo(f"  {sentence(claim)}", err=True)
     noise = doctor.noise_of(claims, machine.fingerprint(facts))
-    path = doctor.keep(noise, results)
+    path = keep(noise, results)
     if as_json:
         spoiled = [asdict(spoiler) for spoiler in found]
         click.echo(json.dumps({"schema": 1, "spoilers": spoiled, "noise": asdict(noise)}, ensure_ascii=False))

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 
 from harness import statistics
-from harness.doctor import read_noise
+from harness.noise import read_noise
 from harness.record import Record
 from harness.report.rows import frame, number, place, planned, value
 from harness.report.wording import bracketed, count, listing

@@ -1,0 +1,52 @@
+"""What comparisons of equals gave on a machine: kept in the results folder by its fingerprint, for reports to find."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from harness import canonical, statistics
+
+MACHINES = "machines"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noise:
+    """What comparisons of a pair with itself gave.
+
+    `false_alarms` of `verdicts` were faster or slower. `detectable`, `worst_detectable`: the relative difference that
+    such a comparison finds, the median and the worst one. `disturbed`: how many had company.
+    """
+
+    fingerprint: str
+    taken: str
+    subject: str
+    verdicts: int
+    false_alarms: int
+    detectable: float
+    worst_detectable: float
+    disturbed: int
+
+    def __str__(self) -> str:
+        rate = statistics.proportion(self.false_alarms, self.verdicts)
+        return (
+            f"{self.subject} against itself: {self.false_alarms} of {self.verdicts} verdicts were false alarms "
+            f"(95 %: up to {100 * rate.high:.0f} %); a comparison finds {100 * self.detectable:.1f} %, "
+            f"the worst one {100 * self.worst_detectable:.1f} %"
+        )
+
+
+def keep(noise: Noise, results: Path) -> Path:
+    """Writes the noise, whole or not at all, and returns the file."""
+    path = results / MACHINES / f"{noise.fingerprint}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".part")
+    temporary.write_text(canonical.dumps(asdict(noise)), "utf-8")
+    temporary.replace(path)
+    return path
+
+
+def read_noise(results: Path, fingerprint: str) -> Noise | None:
+    """The noise of a machine; None where nobody has asked the doctor there, or the file is damaged."""
+    try:
+        return Noise(**canonical.loads((results / MACHINES / f"{fingerprint}.json").read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
