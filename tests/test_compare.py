@@ -132,3 +132,24 @@ def test_the_doctor_keeps_what_it_found_where_reports_find_it(tmp_path):
     kept = read_noise(tmp_path, noise["fingerprint"])
     assert kept.false_alarms == noise["false_alarms"]
     assert read_noise(tmp_path, "0" * 12) is None
+
+
+def test_two_cells_are_compared_by_their_recorded_trainings(command, grid):
+    done = command("run", "--grid", grid.name, "--results", "there", "--cells", "rnn,gru")
+    assert done.returncode == 0, done.stderr
+    done = command("compare", "gru", "rnn", "--measures", "accuracy", "--results", "there", "--json")
+    assert done.returncode == 0, done.stderr
+    (found,) = json.loads(done.stdout)["comparisons"]
+    assert (found["task"], found["measure"], found["seeds"]) == ("adding[length=4]", "mse", 3)
+    assert found["verdict"] in ("better", "worse", "undecided")
+    assert found["interval"][0] <= found["difference"] <= found["interval"][1]
+    assert found["p"] >= 0.25, "three seeds cannot give a smaller one"
+    mirrored = command("compare", "rnn", "gru", "--measures", "accuracy", "--results", "there", "--json")
+    assert json.loads(mirrored.stdout)["comparisons"][0]["difference"] == pytest.approx(-found["difference"])
+
+
+def test_cells_that_no_run_has_together_are_told_in_words(command, grid):
+    command("run", "--grid", grid.name, "--results", "there", "--cells", "rnn", "--seeds", "1")
+    done = command("compare", "gru", "rnn", "--measures", "accuracy", "--results", "there")
+    assert done.returncode == 2
+    assert "wanted recorded trainings of gru and rnn" in done.stderr
