@@ -1,43 +1,28 @@
-"""A seat: `python harness/bench` with some revision on the path serves fresh workers that time that revision's layers.
+"""A worker of some revision: `python harness/bench DESCRIPTOR`, with that revision on the path.
 
-It imports torch and that revision's `harness`, computes nothing, and forks one worker a line of standard input:
-{"address", "pair", "shape", "device", "dtype", "threads", "core"}, the shape being {"batch", "length", "hidden",
-"inputs"}. The worker connects to the address and is asked for what a `Stopwatch` can do; the line is answered with its
-process number. Of the revision it needs only `harness.build(pair, inputs=…, hidden=…, device=…, dtype=…)` and a layer
-called like torch.nn's.
+It imports torch and that revision's `harness`, then serves a `Stopwatch` over the connection of that descriptor. The
+first message it receives is the request: {"pair", "shape": {"batch", "length", "hidden", "inputs"}, "device", "dtype",
+"threads", "core", "tree"}. Of the revision it needs only `harness.build(pair, inputs=…, hidden=…, device=…, dtype=…)`
+and a layer called like torch.nn's.
 """
 
 import importlib.util
-import json
 import os
-import signal
 import sys
 from functools import partial
-from multiprocessing.connection import Client
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 
 def main() -> None:
-    """Serves until standard input ends; then its workers hear the end of their connections."""
+    """Serves until the other side is gone."""
+    connection: Connection = Connection(int(sys.argv[1]))
+    request = connection.recv()
     _import_bench()
-    import torch._dynamo  # noqa: F401 -- what torch would import at the first step of every worker
-    from bench_of_the_referee import serving, step, stopwatch  # type: ignore[import-not-found]
+    from bench_of_the_referee import serving  # type: ignore[import-not-found]
 
-    import harness
-
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the workers: they leave no zombies
-    print(json.dumps({"harness": str(Path(harness.__file__).parent)}), flush=True)  # noqa: T201 -- the protocol
-    for line in sys.stdin:
-        request = json.loads(line)
-        if request["device"] == "cpu":  # what a build imports or compiles, once for all workers; CUDA dies in a fork
-            harness.build(request["pair"], inputs=1, hidden=1, dtype=request["dtype"])
-        pid = os.fork()
-        if pid == 0:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            connection = Client(request["address"], family="AF_UNIX")
-            serving.serve(connection, partial(_stopwatch, stopwatch, step, harness, request))
-        print(json.dumps({"pid": pid}), flush=True)  # noqa: T201 -- the protocol
+    serving.serve(connection, partial(_stopwatch, request))
 
 
 def _import_bench() -> None:
@@ -54,10 +39,16 @@ def _import_bench() -> None:
     spec.loader.exec_module(module)
 
 
-def _stopwatch(stopwatch: Any, step: Any, harness: Any, request: dict[str, Any]) -> object:
-    """In the worker: a core and threads, then the layer behind a stopwatch."""
+def _stopwatch(request: dict[str, Any]) -> object:
+    """The imports, on any core; then a core and threads. The layer is built when it is asked for."""
     import torch
+    from bench_of_the_referee import step, stopwatch
 
+    import harness
+
+    found = Path(harness.__file__).parent.parent
+    if found != Path(request["tree"]):
+        raise ImportError(f"wanted the harness of {request['tree']}, found that {found} comes first")
     if request["core"] is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {request["core"]})
     torch.set_num_threads(request["threads"])

@@ -24,23 +24,27 @@ SETTLE_SECONDS = 50e-3
 class Stopwatch:
     """Times a step's modes, `train` and `forward`, and on CUDA `train_cold` and `forward_cold`.
 
-    `make` builds the step; `verify` is called after a warm-up, when all pools exist. `layout` is only kept alive.
+    `make` builds the step, when `first` is asked; `verify` is called after a warm-up, when all pools exist. `layout` is
+    only kept alive.
     """
 
     def __init__(
         self, make: Callable[[], Step], device: str, verify: Callable[[], None] = lambda: None, layout: object = None
     ) -> None:
-        began = time.perf_counter_ns()
-        self._step = make()
-        self._step.train()
-        self._step.synchronise()
-        self._first = (time.perf_counter_ns() - began) * 1e-9
-        self._device, self._verify, self._layout = device, verify, layout
-        self._clock = clock_of(device)
+        self._make, self._device, self._verify, self._layout = make, device, verify, layout
 
     def first(self) -> float:
-        """Seconds from the wish for a layer to the end of its first train step, libraries being loaded."""
-        return self._first
+        """Builds the step. Seconds from the wish for a layer to the end of its first train step, libraries loaded.
+
+        To be asked before anything else.
+        """
+        began = time.perf_counter_ns()
+        self._step = self._make()
+        self._step.train()
+        self._step.synchronise()
+        taken = (time.perf_counter_ns() - began) * 1e-9
+        self._clock = clock_of(self._device)
+        return taken
 
     def denormal_share(self) -> float:
         """The share of denormal numbers among the step's outputs and gradients."""

@@ -1,36 +1,40 @@
 """One pair at two revisions of this repository: the working tree against a commit, in the same environment.
 
-Each revision has a seat, `python harness/bench` with its folders on the path; the bench itself is the working tree's,
-so that a change of the harness's own clock never shows as a change of a cell.
+Every worker is a fresh interpreter with one revision's folders on the path (`harness/bench/__main__.py`); the bench
+itself is the working tree's, so that a change of the harness's own clock never shows as a change of a cell.
 """
 
-import math
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 import harness
-from harness import statistics
+from harness import seeds, statistics
 from harness.compare.claims import Claim
 from harness.compare.pairs import Circumstances
-from harness.compare.seats import Seat
 from harness.errors import HarnessError
 from harness.executors.stopping import Stopping
+from harness.isolation.client import environment
 from harness.locks import exclusive_timing
 from harness.measures.conditions import Conditions, quiet_cores
 from harness.measures.referee import MODES, Played, log_ratios, play
-from harness.measures.workers import Worker
+from harness.measures.workers import Worker, executed
 from harness.settings import LayerShape
 from harness.spelling import Spelling
 from harness.verdict import MARGIN, judge
 
-TREE = Path(harness.__file__).parent.parent
+TREE = Path(harness.__file__).resolve().parent.parent
+BENCH = TREE / "harness" / "bench"
+FOLDERS = ("", "plugins", "tasks")
+"""What of a working tree stands on the path."""
+MOST_PADDING = 4096
 
 
 def compare_revisions(pair: Spelling, base: str, circumstances: Circumstances, stopping: Stopping) -> Iterator[Claim]:
@@ -38,18 +42,19 @@ def compare_revisions(pair: Spelling, base: str, circumstances: Circumstances, s
 
     Raises HarnessError outside a repository, for an unknown revision, and where a revision cannot build the pair.
     """
-    threads = circumstances.threads
-    with _worktree(base) as tree, Seat(TREE, threads) as ours, Seat(tree, threads) as theirs:
+    with _worktree(base) as tree:
         for shape in circumstances.shapes:
             if stopping.draining:
                 raise KeyboardInterrupt
-            yield from _compare(pair, base, circumstances, shape, (ours, theirs))
+            yield from _compare((str(pair), base), circumstances, shape, (TREE, tree))
 
 
 def _compare(
-    pair: Spelling, base: str, circumstances: Circumstances, shape: LayerShape, seats: tuple[Seat, Seat]
+    what: tuple[str, str], circumstances: Circumstances, shape: LayerShape, trees: tuple[Path, Path]
 ) -> Iterator[Claim]:
-    names = (str(pair), f"{pair} at {base}")
+    """`what`: the pair and the base's name."""
+    pair, base = what
+    names = (pair, f"{pair} at {base}")
     entropy = int.from_bytes(os.urandom(6), "little")
     with exclusive_timing():
         before, cores = Conditions.now(), quiet_cores()
@@ -57,20 +62,28 @@ def _compare(
         def start(number: int, side: int) -> Worker:
             core = cores[(entropy + number) % len(cores)] if cores and circumstances.threads == 1 else None
             request = {
-                "pair": str(pair),
+                "pair": pair,
                 "shape": asdict(shape),
                 "device": circumstances.device,
                 "dtype": circumstances.dtype,
                 "threads": circumstances.threads,
                 "core": core,
+                "tree": str(trees[side]),
             }
-            return seats[side].worker(names[side], request)
+            padding = int(seeds.stream(entropy, "padding", number, side).integers(MOST_PADDING))
+            variables = _environment(trees[side], circumstances.threads, padding)
+            return executed(names[side], [sys.executable, str(BENCH)], variables, request)
 
         played = play(start, 2, circumstances.timing, entropy=entropy)
-        # The workers are the seats' children: their own work is no other load, and cannot be told from it.
-        disturbance = replace(Conditions.now().since(before), other_load=math.nan)
+        disturbance = Conditions.now().since(before)
     for mode in MODES:
         yield _claim(names, mode, shape, played, MARGIN[circumstances.device], disturbance.reason)
+
+
+def _environment(tree: Path, threads: int, padding: int) -> dict[str, str]:
+    """A revision's folders on the path; a variable of random size moves the stack (Mytkowicz et al. 2009)."""
+    path = ":".join(str(tree / name) for name in FOLDERS)
+    return environment(threads) | {"PYTHONPATH": path, "HARNESS_PADDING": "x" * padding}
 
 
 def _claim(
@@ -108,7 +121,7 @@ def _worktree(base: str) -> Iterator[Path]:
             f"wanted the harness to run from its repository, found none at {TREE}", hint="pip install -e ."
         )
     with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
-        tree = Path(scratch) / "base"
+        tree = Path(scratch).resolve() / "base"
         _git("worktree", "add", "--quiet", "--detach", str(tree), f"{base}^{{commit}}")
         try:
             yield tree

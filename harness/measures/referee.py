@@ -9,7 +9,7 @@ neighbours weigh on all of them. The referee computes nothing while it hands out
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,7 +31,7 @@ LOOK = 4
 """How many pairs are added before the width is looked at again."""
 
 Numbers = NDArray[np.float64]
-Start = Callable[[int, int], AbstractContextManager[Worker]]
+Start = Callable[[int, int], Worker]
 """(pair's number, side) → a worker that serves a `Stopwatch`."""
 
 
@@ -135,8 +135,11 @@ def _play_pair(
     order = seeds.stream(entropy, "start", number).permutation(sides)
     rng = seeds.stream(entropy, "order", number)
     with ExitStack() as stack:
-        started = {int(side): stack.enter_context(start(number, int(side))) for side in order}
-        workers = [started[side] for side in range(sides)]
+        started: dict[int, Worker] = {}
+        for side in map(int, order):  # all of them, before one is waited for
+            started[side] = start(number, side)
+            stack.push(started[side])
+        workers = [started[side].__enter__() for side in range(sides)]
         board.first.append([worker.ask("first") for worker in workers])
         warmth = {mode: [worker.ask("warm", mode) for worker in workers] for mode in modes}
         board.steady &= all(steady for of_sides in warmth.values() for _, steady in of_sides)

@@ -4,8 +4,9 @@ import gc
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -22,14 +23,14 @@ class Worker:
     """A process that holds one object and calls its methods on demand. Use it as a context manager.
 
     While the worker does not work it blocks in a read; with `stopped` it is stopped altogether, because the threads
-    of an idle pool may spin. `reap` waits for its end and gives the wait status; None where it is not our child.
+    of an idle pool may spin. `wait` waits for its end and gives the exit code, negative for a signal.
     """
 
     def __init__(
-        self, name: str, connection: Connection, pid: int, *, stopped: bool, reap: Callable[[int], int] | None
+        self, name: str, connection: Connection, pid: int, *, wait: Callable[[], int], stopped: bool = False
     ) -> None:
-        self._name, self._connection, self._stopped, self._reap = name, connection, stopped, reap
-        self._pid = pid
+        self._name, self._connection, self._pid = name, connection, pid
+        self._wait, self._stopped = wait, stopped
 
     def __enter__(self) -> "Worker":
         try:
@@ -43,8 +44,9 @@ class Worker:
         """Kills it: it has nothing to save, and a stopped process hears nothing else."""
         self._connection.close()
         if self._pid:
-            self._signal(signal.SIGKILL)
+            os.kill(self._pid, signal.SIGKILL)
             self._wait()
+            self._pid = 0
 
     def ask(self, method: str, *arguments: object) -> Any:
         """Calls a method of the worker's object and waits for what it returns.
@@ -53,7 +55,7 @@ class Worker:
         where it ended.
         """
         if self._stopped:
-            self._signal(signal.SIGCONT)
+            os.kill(self._pid, signal.SIGCONT)
         try:
             self._connection.send((method, arguments))
         except OSError:
@@ -68,25 +70,11 @@ class Worker:
         if outcome == "raised":
             raise _error(self._name, *reply)
         if self._stopped:
-            self._signal(signal.SIGSTOP)
+            os.kill(self._pid, signal.SIGSTOP)
         return reply[0]
 
-    def _signal(self, number: signal.Signals) -> None:
-        try:
-            os.kill(self._pid, number)
-        except ProcessLookupError:
-            if self._reap is not None:
-                raise
-
-    def _wait(self) -> int | None:
-        pid, self._pid = self._pid, 0
-        return self._reap(pid) if self._reap else None
-
     def _ended(self) -> Exception:
-        status = self._wait()
-        if status is None:
-            return WorkerFailed(f"{self._name} ended")
-        code = os.waitstatus_to_exitcode(status)
+        code, self._pid = self._wait(), 0
         if code == -signal.SIGKILL:
             return MemoryError(f"{self._name} was killed from outside: most often the machine ran out of memory")
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
@@ -108,7 +96,22 @@ def forked(name: str, prepare: Callable[[], object], *, stopped: bool = False) -
         ours.close()
         serve(theirs, lambda: _prepared(prepare, parent))
     theirs.close()
-    return Worker(name, ours, pid, stopped=stopped, reap=lambda child: os.waitpid(child, 0)[1])
+    return Worker(name, ours, pid, wait=lambda: os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), stopped=stopped)
+
+
+def executed(name: str, command: Sequence[str], variables: Mapping[str, str], request: object) -> Worker:
+    """A worker started as a command: its last argument is its end of the connection, its first message `request`."""
+    ours, theirs = multiprocessing.Pipe()
+    process = subprocess.Popen(
+        [*command, str(theirs.fileno())],
+        env=dict(variables),
+        pass_fds=[theirs.fileno()],
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is the referee's business
+    )
+    theirs.close()
+    ours.send(request)
+    return Worker(name, ours, process.pid, wait=process.wait)
 
 
 def _prepared(prepare: Callable[[], object], parent: int) -> object:
