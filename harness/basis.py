@@ -14,7 +14,7 @@ from harness.trial import Trial
 
 CORE = (
     "cell.py", "conformance", "counting.py", "layer.py", "measures", "model.py", "ops.py", "precision.py", "seeds.py",
-    "task.py", "training.py", "unroll.py",
+    "sizes.py", "task.py", "training.py", "unroll.py",
 )  # fmt: skip
 """The core's files that an answer can depend on."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness import machine, store
 from harness.basis import basis_of
+from harness.description import Planned
 from harness.errors import HarnessError
 from harness.events import Event, Grown, Recorded
 from harness.executors.local import Started, execute
@@ -19,7 +20,7 @@ from harness.isolation.request import Request
 from harness.planning import Plan, gates_of
 from harness.plugins import Catalog
 from harness.record import Record, Status
-from harness.store import Planned, Results, RunWriter
+from harness.store import Results, RunWriter
 from harness.trial import Trial
 
 
@@ -45,6 +46,7 @@ class Session:
         self.homes, _ = store.read_homes(options.results)
         self.records: dict[str, Record] = {}
         self.impossible = planned.impossible
+        self.matches = dict(planned.matches)
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
         self.writer = RunWriter(results.new_run(f"{stamp}-{planned.grid.name}"))
         self.plugin_files = tuple(self._keep_plugin(file) for file in options.plugin_files)
@@ -97,7 +99,9 @@ class Session:
             for trial in self.plan_of("accuracy", "speed"):
                 if trial not in considered and self._verdict_of_gate(trial) is not None:
                     considered.add(trial)
-                    more += self._next(trial)
+                    following = self._next(trial)
+                    self.matches |= {f.id: self.matches[trial.id] for f in following if trial.id in self.matches}
+                    more += following
             more = [trial for trial in more if trial not in self.trials]
             if not more:
                 return
@@ -187,7 +191,10 @@ class Session:
         return found[0] if found else None
 
     def _describe(self) -> None:
-        planned = [Planned(trial=trial, basis=self._basis(trial)) for trial in self.trials]
+        planned = [
+            Planned(trial=trial, basis=self._basis(trial), matches=self.matches.get(trial.id, ()))
+            for trial in self.trials
+        ]
         self.writer.describe(self.description, planned, self.impossible)
 
     def _keep_plugin(self, file: Path) -> Path:

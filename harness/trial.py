@@ -72,6 +72,12 @@ class Trial:
         """The cell on its backend, as a person writes it: `lstm@torch`."""
         return f"{self.cell}@{self.backend}"
 
+    @property
+    def hidden(self) -> int | None:
+        """H, where the measure has one: the model's or the shape's."""
+        sized = self.model or self.shape
+        return sized.hidden if sized else None
+
     def to_plain(self) -> dict[str, Any]:
         """Plain data, without the absent fields."""
         plain: dict[str, Any] = {}

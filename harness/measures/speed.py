@@ -19,14 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import seeds, statistics, threads
-from harness.counting import count
 from harness.errors import HarnessError
+from harness.layer import torch_dtype
 from harness.locks import exclusive_timing
 from harness.measures import Context
 from harness.measures.step import build_step, parameter_count, required_shape
 from harness.measures.stopwatch import Stopwatch, Warmth
 from harness.measures.workers import Worker
 from harness.record import Answer, Measured
+from harness.sizes import layers_of_shape
 from harness.trial import Trial
 
 MODES = ("train", "forward")
@@ -68,7 +69,7 @@ def measure(trial: Trial, context: Context) -> Answer:
     cell = context.catalog.cell(trial.cell.spelling)
     values = {
         "parameters": Measured(parameter_count(cell, shape)),
-        "flops_per_step": Measured(count(cell, shape.inputs, shape.hidden).total),
+        **layers_of_shape(shape).measured(cell, torch_dtype(trial.dtype).itemsize),
         "pairs": Measured(PAIRS),
         "blas": Measured(threads.blas()),
         "rounds": Measured(schedule.rounds, timed=True),
