@@ -110,8 +110,8 @@ def collect(placed: Iterable[tuple[Trial, Match | None]]) -> Matches:
 def told(placed: Iterable[tuple[Trial, Match | None]]) -> list[str]:
     """What was solved for, a sentence a cell and size."""
     found = {
-        f"{trial.cell} H{trial.hidden}: {match.found:,} {match.what}, {100 * match.residual:+.2f} % of {match.wanted:,}, "
-        f"which is {match}": None
+        f"{trial.cell} at H{trial.hidden} ({trial.task or trial.shape}) has {match.found:,} {match.what}, "
+        f"{100 * match.residual:+.2f} % against {match.reference} at H{match.hidden}": None
         for trial, match in placed
         if match is not None
     }

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from harness.record import Status
-from harness.report.rows import frame, number, place, planned, status, value
+from harness.report.rows import frame, number, placed, planned, status, value
 from harness.report.trainings import accuracy, scores
 from harness.store import RunView
 from harness.trial import Measure
@@ -34,22 +34,20 @@ def speed(run: RunView) -> pd.DataFrame:
     """
     names = ("seconds", "versus_seconds", "speedup", "speedup_low", "speedup_high", "detectable")
     rows = []
-    for trial, record in planned(run, "speed"):
-        row = place(trial, record) | {"versus": trial.versus}
+    for row, trial, record in placed(run, "speed"):
+        row |= {"versus": trial.versus}
         row |= {f"{mode}_{name}": number(record, f"{mode}_{name}") for mode in ("train", "forward") for name in names}
-        row |= {name: number(record, name) for name in ("pairs", "rounds", "parameters")}
+        row |= {name: number(record, name) for name in ("pairs", "rounds")}
         rows.append(row | {"steady": value(record, "steady"), "blas": value(record, "blas")})
     return frame(rows, "shape cell backend versus status")
 
 
 def memory(run: RunView) -> pd.DataFrame:
     """One row a pair and shape: the peaks of a train step and of a forward pass, and what is held; bytes."""
-    names = ("train_peak", "forward_peak", "activation", "parameter", "state")
+    names = ("train_peak", "forward_peak", "activation", "parameter")
     rows = [
-        place(trial, record)
-        | {f"{name}_bytes": number(record, f"{name}_bytes") for name in names}
-        | {"parameters": number(record, "parameters")}
-        for trial, record in planned(run, "memory")
+        row | {f"{name}_bytes": number(record, f"{name}_bytes") for name in names}
+        for row, _, record in placed(run, "memory")
     ]
     return frame(rows, "shape cell backend status")
 
