@@ -48,18 +48,21 @@ class Planned:
 def write_description(
     folder: Path, description: Mapping[str, Any], planned: Iterable[Planned], impossible: Iterable[str]
 ) -> None:
-    """Writes `run.json`, whole or not at all, durable when this returns."""
+    """Writes `run.json`, whole or not at all, durable when this returns. Raises HarnessError where it cannot."""
     plain = dict(description) | {
         "planned": [entry.to_plain() for entry in planned],
         "impossible": list(impossible),
     }
     temporary = folder / (RUN + ".part")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(canonical.dumps(plain))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(folder / RUN)
-    journal.sync_folder(folder)
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(canonical.dumps(plain))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(folder / RUN)
+        journal.sync_folder(folder)
+    except OSError as error:
+        raise HarnessError(f"cannot write to {folder}: {error.strerror}") from error
 
 
 def read_description(folder: Path) -> dict[str, Any]:
