@@ -48,7 +48,7 @@ def basis_of(trial: Trial, catalog: Catalog, facts: Mapping[str, Any]) -> Basis:
     if trial.versus is not None:
         parts["versus"] = _digest(catalog.backends[trial.versus].plugin)
     if trial.measure in ("speed", "memory") or trial.device != "cpu":
-        parts["machine"] = fingerprint(dict(facts))
+        parts["machine"] = fingerprint(facts)
     return Basis(parts=parts)
 
 

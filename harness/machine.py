@@ -5,6 +5,7 @@ Facts go into every run's `run.json`. None of them names a person, a host or a h
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,12 @@ def facts(device: str = "cpu") -> dict[str, Any]:
     return processor() | software() | {"variables": presets(), "gpu": _gpu() if device == "cuda" else ""}
 
 
-def fingerprint(found: dict[str, Any]) -> str:
+def fingerprint(found: Mapping[str, Any]) -> str:
     """12 hexadecimal digits over the facts that matter for speed and memory."""
     return digest({name: relevant(found, name) for name in FINGERPRINT}, length=12)
 
 
-def relevant(found: dict[str, Any], name: str) -> Any:
+def relevant(found: Mapping[str, Any], name: str) -> Any:
     """What the fingerprint takes from a fact; "" for one that was not recorded."""
     fact = found.get(name, "")
     if name == "variables" and isinstance(fact, dict):

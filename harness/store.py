@@ -51,16 +51,8 @@ class RunView:
 
     def arrays(self, record_id: str) -> "dict[str, NDArray[Any]]":
         """The curves and samples of a record; empty where it has none or its file is missing or damaged."""
-        import numpy as np
-
         record = self.records.get(record_id)
-        if record is None or not record.arrays:
-            return {}
-        path = self.homes[record_id] / record.arrays["file"]
-        if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != record.arrays["sha256"]:
-            return {}
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        return read_arrays(record, self.homes[record_id]) if record else {}
 
 
 class Results:
@@ -145,6 +137,24 @@ def read_all(results: Path) -> Iterator[tuple[str, Record]]:
         records, _ = _read_records(folder)
         for record in records:
             yield folder.name, record
+
+
+def read_arrays(record: Record, folder: Path) -> "dict[str, NDArray[Any]]":
+    """The curves and samples of a record of the run at `folder`; empty where there are none, or they are damaged."""
+    if not record.arrays:
+        return {}
+    path = folder / record.arrays["file"]
+    if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != record.arrays["sha256"]:
+        return {}
+    return load_arrays(path)
+
+
+def load_arrays(path: Path) -> "dict[str, NDArray[Any]]":
+    """Every array of a file."""
+    import numpy as np
+
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
 
 
 def read_homes(results: Path) -> tuple[dict[Key, tuple[Record, Path]], int]:

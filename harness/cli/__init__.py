@@ -13,6 +13,7 @@ VERBS = {
     "plan": "Show what a run would do, and what is answered already.",
     "list": "List cells, backends, tasks, grids and plugins.",
     "show": "Show a trial's question, answer and log.",
+    "replay": "Run a recorded trial again: is the answer the same?",
     "report": "Show a run's tables and findings; write CSV and figures.",
 }
 

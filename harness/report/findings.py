@@ -43,7 +43,7 @@ def _objection(record: Record) -> str:
 
 
 def _machines(run: RunView) -> list[str]:
-    """Which trainings come from other machines than the run's own. Times and memory never do: their basis forbids it."""
+    """Which trainings come from other machines than the run's own; times and memory never do, by their basis."""
     own = str(run.facts.get("fingerprint", ""))
     others = Counter(
         run.machines.get(record_id, "")
