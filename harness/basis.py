@@ -14,7 +14,7 @@ from harness.trial import Trial
 
 CORE = (
     "bench", "cell.py", "conformance", "counting.py", "layer.py", "measures", "model.py", "ops.py", "precision.py",
-    "seeds.py", "statistics.py", "task.py", "training.py", "unroll.py",
+    "seeds.py", "sizes.py", "statistics.py", "task.py", "training.py", "unroll.py",
 )  # fmt: skip
 """The core's files that an answer can depend on."""
 
@@ -50,7 +50,7 @@ def basis_of(trial: Trial, catalog: Catalog, facts: Mapping[str, Any]) -> Basis:
     if trial.versus_cell is not None:
         parts["versus_cell"] = _digest(catalog.cells[trial.versus_cell.name].plugin)
     if trial.measure in ("speed", "memory") or trial.device != "cpu":
-        parts["machine"] = fingerprint(dict(facts))
+        parts["machine"] = fingerprint(facts)
     return Basis(parts=parts)
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from harness.backend import Dtype
 from harness.errors import HarnessError, unknown
+from harness.matching import MATCHINGS, Matching
 from harness.options import configure, fit
 from harness.settings import LayerShape, ModelSettings, TrainingSettings
 from harness.spelling import Spelling, parse
@@ -22,13 +23,20 @@ T = TypeVar("T", ModelSettings, TrainingSettings, LayerShape)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccuracySection:
-    """One task with its models and trainings (every combination), seeds, and cells beside the grid's."""
+    """One task with its models and trainings (every combination), seeds, and cells beside the grid's.
+
+    `match`: how its cells are made comparable; None leaves it to the grid.
+    """
 
     task: Spelling
     models: tuple[ModelSettings, ...] = (ModelSettings(),)
     trainings: tuple[TrainingSettings, ...] = (TrainingSettings(),)
     seeds: int | None = None
     also: tuple[Spelling, ...] = ()
+    match: Matching | None = None
+
+    def __post_init__(self) -> None:
+        _known_matching(self.match)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +44,9 @@ class Grid:
     """Axes. `cells` and `backends` are spellings and names, or None for all; `order` ranks backends for `auto`.
 
     `cell_options`: (cell, option, value), set wherever that cell stands. `accuracy_on`: `auto`, `all` or a backend.
-    `versus`: the speed baselines, the first that can run a cell is taken.
+    `versus`: the speed baselines, the first that can run a cell is taken. `match`: what cells have in common beside
+    their shape, the hidden size itself or as many parameters or as much state as the `reference` cell, the grid's
+    first unless it is named; it need not be among the cells that are run.
     """
 
     name: str
@@ -52,6 +62,8 @@ class Grid:
     device: str = "cpu"
     dtype: Dtype = "float32"
     accuracy_on: str = "auto"
+    match: Matching = "hidden"
+    reference: Spelling | None = None
     accuracy: tuple[AccuracySection, ...] = ()
     speed: tuple[LayerShape, ...] = ()
     memory: tuple[LayerShape, ...] = ()
@@ -68,6 +80,7 @@ class Grid:
             raise HarnessError(f"wanted at least 1 seed, found {self.seeds}")
         if self.timeout <= 0:
             raise HarnessError(f"wanted a timeout above 0 s, found {self.timeout:g}")
+        _known_matching(self.match)
 
 
 def shipped_grids() -> dict[str, Path]:
@@ -91,7 +104,8 @@ def load_grid(name_or_file: str) -> Grid:
 
 def parse_grid(name: str, plain: Mapping[str, Any]) -> Grid:
     """A grid from plain data. Raises HarnessError for unknown keys and wrong values."""
-    hints = {"title": str, "seeds": int, "timeout": float, "device": str, "dtype": str, "accuracy_on": str}
+    texts = dict.fromkeys(("title", "device", "dtype", "accuracy_on", "match"), str)
+    hints = {"seeds": int, "timeout": float} | texts
     known = {field.name for field in fields(Grid)} - {"name", "cell_options"}
     values: dict[str, Any] = {}
     for key, found in plain.items():
@@ -99,6 +113,8 @@ def parse_grid(name: str, plain: Mapping[str, Any]) -> Grid:
             raise unknown("grid key", key, known)
         if key in hints:
             values[key] = fit(found, hints[key], key)
+        elif key == "reference":
+            values[key] = parse(fit(found, str, key))
         elif key in ("order", "versus", "measures"):
             values[key] = tuple(_words(found, key))
         elif key in ("cells", "backends"):
@@ -112,7 +128,7 @@ def parse_grid(name: str, plain: Mapping[str, Any]) -> Grid:
 
 
 def _accuracy(plain: Mapping[str, Any]) -> AccuracySection:
-    known = {"task", "model", "training", "seeds", "also"}
+    known = {"task", "model", "training", "seeds", "also", "match"}
     for key in plain:
         if key not in known:
             raise unknown("key of [[accuracy]]", key, known)
@@ -124,6 +140,7 @@ def _accuracy(plain: Mapping[str, Any]) -> AccuracySection:
         trainings=tuple(combinations(TrainingSettings(), plain.get("training", {}), "training")),
         seeds=fit(plain.get("seeds"), int | None, "seeds"),
         also=tuple(map(parse, _words(plain.get("also", []), "also"))),
+        match=fit(plain.get("match"), str | None, "match"),
     )
 
 
@@ -153,6 +170,11 @@ def set_task_option(grid: Grid, task: str, options: Mapping[str, Any]) -> Grid:
         for section in grid.accuracy
     )
     return replace(grid, accuracy=sections)
+
+
+def _known_matching(found: str | None) -> None:
+    if found is not None and found not in MATCHINGS:
+        raise unknown("matching", found, MATCHINGS)
 
 
 def _words(found: Any, key: str) -> list[str]:

@@ -1,37 +1,32 @@
-"""Facts about the machine and the versions, and the fingerprint of what matters for speed."""
+"""Facts about machine and software, the fingerprint of those that matter for speed, and the load of the moment.
+
+Facts go into every run's `run.json`. None of them names a person, a host or a home folder.
+"""
 
 import os
-import platform
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.canonical import digest
-from harness.threads import blas
+from harness.environment import presets
+from harness.processor import processor
+from harness.software import software
 
-PACKAGES = ("cell-harness", "torch", "numpy", "scipy", "pandas", "memray")
-VARIABLES = ("OMP_", "MKL_", "OPENBLAS_", "KMP_", "GOMP_", "MALLOC_", "CUDA_", "CUBLAS_", "TORCH_", "PYTORCH_")
-FINGERPRINT = ("cpu", "cores", "blas", "torch", "numpy", "python", "system", "gpu")
+FINGERPRINT = (
+    *("cpu", "cpu_flags", "hypervisor", "cores", "cpu_quota", "memory_class", "smt", "governor", "turbo", "huge_pages"),
+    *("address_layout", "clocksource", "system", "libc", "python", "blas", "torch", "torch_build", "numpy"),
+    *("variables", "gpu"),
+)
+"""The facts that move times or the allocator. What changes by itself (load, free memory) is not among them."""
+NOT_OF_SPEED = ("CUDA_VISIBLE_DEVICES",)
+"""Recorded variables that only choose among equals."""
 
 
 def facts(device: str = "cpu") -> dict[str, Any]:
-    """What is known of this machine: processor, cores, memory, system, versions, BLAS kernel, preset variables."""
-    import numpy  # noqa: F401 -- its BLAS is seen only once it is loaded
-    import psutil
-
-    found: dict[str, Any] = {
-        "cpu": _cpu(),
-        "cores": allowed_cores(),
-        "memory_bytes": psutil.virtual_memory().total,
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "python": platform.python_version(),
-        "blas": blas(),
-        "commit": _commit(),
-        "variables": {k: v for k, v in sorted(os.environ.items()) if k.startswith(VARIABLES)},
-        "gpu": _gpu() if device == "cuda" else "",
-    }
-    return found | {name.replace("-", "_"): _version(name) for name in PACKAGES}
+    """What is known of this machine and its software, a fifth of a second's work; torch is not imported."""
+    return processor() | software() | {"variables": presets(), "gpu": _gpu() if device == "cuda" else ""}
 
 
 def allowed_cores() -> int:
@@ -39,40 +34,36 @@ def allowed_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def fingerprint(found: dict[str, Any]) -> str:
+def fingerprint(found: Mapping[str, Any]) -> str:
     """12 hexadecimal digits over the facts that matter for speed and memory."""
-    return digest({name: found[name] for name in FINGERPRINT}, length=12)
+    return digest({name: relevant(found, name) for name in FINGERPRINT}, length=12)
 
 
-def _version(package: str) -> str:
+def relevant(found: Mapping[str, Any], name: str) -> Any:
+    """What the fingerprint takes from a fact; "" for one that was not recorded."""
+    fact = found.get(name, "")
+    if name == "variables" and isinstance(fact, dict):
+        return {key: value for key, value in fact.items() if key not in NOT_OF_SPEED}
+    return fact
+
+
+def load() -> dict[str, Any]:
+    """How busy the machine is: runnable processes over 1, 5 and 15 minutes; share of time some task had to wait, %."""
+    found: dict[str, Any] = {"average": [round(load, 2) for load in os.getloadavg()]}
     try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
-
-
-def _cpu() -> str:
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        for line in information.read_text("utf-8", "replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+        some = Path("/proc/pressure/cpu").read_text("utf-8").splitlines()[0].split()
+        return found | {"pressure_percent": float(some[1].removeprefix("avg10="))}
+    except (OSError, ValueError, IndexError):
+        return found
 
 
 def _gpu() -> str:
-    """Name and driver as NVIDIA's tool tells them, without touching CUDA here."""
+    """Name and driver as NVIDIA's tool tells them, without touching CUDA here; which is visible where they differ."""
     command = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=20).stdout.strip()
+        told = subprocess.run(command, capture_output=True, text=True, timeout=20).stdout.splitlines()
     except (OSError, subprocess.SubprocessError):
         return "unknown"
-
-
-def _commit() -> str:
-    """The commit this package is run from, `-dirty` if changed; empty outside a repository."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude", "*"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=20).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""
+    kinds = sorted({line.strip() for line in told})
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "all")
+    return kinds[0] if len(kinds) == 1 else f"{'; '.join(kinds)} (visible: {visible})"

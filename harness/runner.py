@@ -42,6 +42,7 @@ def run(grid: Grid, catalog: Catalog, options: RunOptions, stopping: Stopping) -
         yield from session.fall_back(slots, stopping)
         yield from session.ask(session.plan_of("accuracy", "memory"), slots, stopping)
         yield from session.ask(session.plan_of("speed"), 1, stopping)
+        session.finish()
 
 
 def still_missing(

@@ -23,13 +23,15 @@ class Selection:
     dtype: str | None = None
     timeout: float | None = None
     accuracy_on: str | None = None
+    match: str | None = None
+    reference: str | None = None
 
 
 def select(grid: Grid, selection: Selection) -> Grid:
     """The grid with the flags applied. Raises HarnessError for what cannot be read."""
     changes: dict[str, Any] = {
         name: getattr(selection, name)
-        for name in ("device", "dtype", "timeout", "accuracy_on")
+        for name in ("device", "dtype", "timeout", "accuracy_on", "match")
         if getattr(selection, name) is not None
     }
     if selection.cells is not None:
@@ -45,6 +47,11 @@ def select(grid: Grid, selection: Selection) -> Grid:
         changes["seeds"] = selection.seeds
         sections = changes.get("accuracy", grid.accuracy)
         changes["accuracy"] = tuple(replace(section, seeds=None) for section in sections)
+    if selection.reference is not None:
+        changes["reference"] = parse(selection.reference)
+    if selection.match is not None:
+        sections = changes.get("accuracy", grid.accuracy)
+        changes["accuracy"] = tuple(replace(section, match=None) for section in sections)
     grid = replace(grid, **changes)
     for text in selection.sets:
         grid = _set(grid, text)

@@ -6,9 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from harness import machine, store
-from harness.basis import basis_of
+from harness.basis import Basis, basis_of
+from harness.description import Planned
+from harness.environment import private
 from harness.errors import HarnessError
 from harness.events import Event, Grown, Recorded
 from harness.executors.local import Started, execute
@@ -19,7 +22,7 @@ from harness.isolation.request import Request
 from harness.planning import Plan, gates_of
 from harness.plugins import Catalog
 from harness.record import Record, Status
-from harness.store import Planned, Results, RunWriter
+from harness.store import Results, RunWriter
 from harness.trial import Trial
 
 
@@ -45,15 +48,18 @@ class Session:
         self.homes, _ = store.read_homes(options.results)
         self.records: dict[str, Record] = {}
         self.impossible = planned.impossible
+        self.matches = dict(planned.matches)
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
         self.writer = RunWriter(results.new_run(f"{stamp}-{planned.grid.name}"))
         self.plugin_files = tuple(self._keep_plugin(file) for file in options.plugin_files)
-        self.description = {
+        self.description: dict[str, Any] = {
             "schema": 1,
             "grid": {"name": planned.grid.name, "title": planned.grid.title},
-            "command": ["harness", *sys.argv[1:]],
+            "command": ["harness", *map(private, sys.argv[1:])],
             "started": datetime.now().astimezone().isoformat(timespec="seconds"),
             "facts": self.facts | {"fingerprint": machine.fingerprint(self.facts)},
+            "load": {"before": machine.load()},
+            "plugins": [{"name": private(p.name), "origin": private(p.origin)} for p in catalog.plugins],
         }
         self.timeout = planned.grid.timeout
         self._server: ForkServer | None = None
@@ -97,7 +103,9 @@ class Session:
             for trial in self.plan_of("accuracy", "speed"):
                 if trial not in considered and self._verdict_of_gate(trial) is not None:
                     considered.add(trial)
-                    more += self._next(trial)
+                    following = self._next(trial)
+                    self.matches |= {f.id: self.matches[trial.id] for f in following if trial.id in self.matches}
+                    more += following
             more = [trial for trial in more if trial not in self.trials]
             if not more:
                 return
@@ -115,6 +123,12 @@ class Session:
         if self._verdict_of_gate(replace(trial, versus=None)) is not None:
             return []
         return [replace(trial, versus=b) for b in _after(self.planned.baselines[cell], trial.versus)]
+
+    def finish(self) -> None:
+        """Notes the end of the run and the machine's load in its description."""
+        self.description["ended"] = datetime.now().astimezone().isoformat(timespec="seconds")
+        self.description["load"] |= {"after": machine.load()}
+        self._describe()
 
     def close(self) -> None:
         """Ends the fork server, and with it every child; closes the journal."""
@@ -160,14 +174,15 @@ class Session:
             values=result.values,
             answer=result.answer,
             arrays=arrays,
-            output=outcome.output,
+            output=private(outcome.output),
             seconds=round(outcome.seconds, 3),
         )
 
     def _record(self, trial: Trial, status: Status, reason: str) -> Record:
         earlier = self._earlier(trial)
         attempts = 1 + (earlier.attempts if earlier and not earlier.status.answers else 0)
-        return Record(trial=trial, status=status, basis=self._basis(trial), reason=reason[:1000], attempts=attempts)
+        basis, reason = self._basis(trial).digest, private(reason)[:1000]
+        return Record(trial=trial, status=status, basis=basis, reason=reason, attempts=attempts)
 
     def _write(self, record: Record) -> Recorded:
         try:
@@ -179,15 +194,20 @@ class Session:
         self.records[record.id] = record
         return Recorded(record=record)
 
-    def _basis(self, trial: Trial) -> str:
-        return basis_of(trial, self.catalog, self.facts).digest
+    def _basis(self, trial: Trial) -> Basis:
+        return basis_of(trial, self.catalog, self.facts)
 
     def _earlier(self, trial: Trial) -> Record | None:
-        found = self.homes.get((trial.id, self._basis(trial)))
+        found = self.homes.get((trial.id, self._basis(trial).digest))
         return found[0] if found else None
 
     def _describe(self) -> None:
-        planned = [Planned(trial=trial, basis=self._basis(trial)) for trial in self.trials]
+        bases = {trial: self._basis(trial) for trial in self.trials}
+        self.description["bases"] = {basis.digest: dict(basis.parts) for basis in bases.values()}
+        planned = [
+            Planned(trial=trial, basis=basis.digest, matches=self.matches.get(trial.id, ()))
+            for trial, basis in bases.items()
+        ]
         self.writer.describe(self.description, planned, self.impossible)
 
     def _keep_plugin(self, file: Path) -> Path:

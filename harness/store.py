@@ -13,36 +13,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import canonical, journal
+from harness import journal
+from harness.description import RUN, Key, Planned, machine_of, planned_of, read_description, write_description
 from harness.errors import HarnessError, unknown
+from harness.matching import Match, Matches
 from harness.record import Record
 from harness.trial import Trial
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-RUN, RECORDS, ARRAYS, PLUGINS = "run.json", "records.jsonl", "arrays", "plugins"
-
-Key = tuple[str, str]
-"""A trial's id and the basis its answer rests on."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """A planned trial and the basis its answer must have."""
-
-    trial: Trial
-    basis: str
-
-    @property
-    def key(self) -> Key:
-        """What an answer must match."""
-        return self.trial.id, self.basis
+RECORDS, ARRAYS, PLUGINS = "records.jsonl", "arrays", "plugins"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
-    """One run as a reader sees it: what was planned, and the answers, from whichever run of the folder holds them."""
+    """One run as a reader sees it: what was planned, and the answers, from whichever run of the folder holds them.
+
+    `machines`: by record, the fingerprint of the machine whose run holds it, "" where that is not known.
+    """
 
     name: str
     folder: Path
@@ -53,19 +42,17 @@ class RunView:
     records: Mapping[str, Record]
     damaged: int = 0
     homes: Mapping[str, Path] = field(default_factory=dict)
+    matches: Matches = field(default_factory=dict)
+    machines: Mapping[str, str] = field(default_factory=dict)
+
+    def places(self, trial: Trial) -> tuple[Match | None, ...]:
+        """Where a trial stands in the tables: under its own hidden size (None), or under those it was matched to."""
+        return self.matches.get(trial.id, (None,))
 
     def arrays(self, record_id: str) -> "dict[str, NDArray[Any]]":
         """The curves and samples of a record; empty where it has none or its file is missing or damaged."""
-        import numpy as np
-
         record = self.records.get(record_id)
-        if record is None or not record.arrays:
-            return {}
-        path = self.homes[record_id] / record.arrays["file"]
-        if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != record.arrays["sha256"]:
-            return {}
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        return read_arrays(record, self.homes[record_id]) if record else {}
 
 
 class Results:
@@ -119,17 +106,7 @@ class RunWriter:
 
     def describe(self, description: Mapping[str, Any], planned: Iterable[Planned], impossible: Iterable[str]) -> None:
         """Writes `run.json`, whole or not at all; called again when more has been planned."""
-        plain = dict(description) | {
-            "planned": [{"trial": p.trial.to_plain(), "basis": p.basis} for p in planned],
-            "impossible": list(impossible),
-        }
-        temporary = self.folder / (RUN + ".part")
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(canonical.dumps(plain))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.folder / RUN)
-        journal.sync_folder(self.folder)
+        write_description(self.folder, description, planned, impossible)
 
     def write(self, record: Record) -> None:
         """Appends a record; it is on the disk when this returns."""
@@ -162,6 +139,24 @@ def read_all(results: Path) -> Iterator[tuple[str, Record]]:
             yield folder.name, record
 
 
+def read_arrays(record: Record, folder: Path) -> "dict[str, NDArray[Any]]":
+    """The curves and samples of a record of the run at `folder`; empty where there are none, or they are damaged."""
+    if not record.arrays:
+        return {}
+    path = folder / record.arrays["file"]
+    if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != record.arrays["sha256"]:
+        return {}
+    return load_arrays(path)
+
+
+def load_arrays(path: Path) -> "dict[str, NDArray[Any]]":
+    """Every array of a file."""
+    import numpy as np
+
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
 def read_homes(results: Path) -> tuple[dict[Key, tuple[Record, Path]], int]:
     """The newest answer to every question, its run's folder, and the number of damaged lines met.
 
@@ -187,13 +182,11 @@ def read_run(results: Path, name: str | None = None) -> RunView:
     if name is not None and name not in folders:
         raise unknown("run", name, folders)
     folder = folders[name] if name else list(folders.values())[-1]
-    try:
-        plain = canonical.loads((folder / RUN).read_bytes())
-        planned = [Planned(trial=Trial.from_plain(entry["trial"]), basis=entry["basis"]) for entry in plain["planned"]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise HarnessError(f"{folder / RUN} is damaged: {type(error).__name__} {error}") from error
+    plain = read_description(folder)
+    planned = planned_of(plain, folder)
     found, damaged = read_homes(results)
     answers = {p.trial.id: found[p.key] for p in planned if p.key in found}
+    machines = {home: machine_of(home) for home in {home for _, home in answers.values()}}
     return RunView(
         name=folder.name,
         folder=folder,
@@ -204,6 +197,8 @@ def read_run(results: Path, name: str | None = None) -> RunView:
         records={key: record for key, (record, _) in answers.items()},
         damaged=damaged,
         homes={key: home for key, (_, home) in answers.items()},
+        matches={p.trial.id: p.matches for p in planned if p.matches},
+        machines={key: machines[home] for key, (_, home) in answers.items()},
     )
 
 

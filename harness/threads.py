@@ -1,5 +1,6 @@
 """How many threads a process computes on, and where: set it, verify it, name the library that does the products."""
 
+from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
@@ -17,7 +18,7 @@ def verify(threads: int) -> None:
     import torch
 
     found = {"torch": torch.get_num_threads()}
-    found |= {f"{pool['internal_api']} ({pool['prefix']})": pool["num_threads"] for pool in _pools()}
+    found |= {f"{pool['internal_api']} ({pool['prefix']})": pool["num_threads"] for pool in pools()}
     wrong = [f"{name} has {count}" for name, count in sorted(found.items()) if count != threads]
     if wrong:
         raise HarnessError(
@@ -28,19 +29,21 @@ def verify(threads: int) -> None:
 
 
 def blas() -> str:
-    """The libraries and kernels of NumPy's and SciPy's products, say `openblas SkylakeX 0.3.30`.
+    """The library and the kernel of NumPy's products, say `openblas SkylakeX 0.3.30`.
 
-    torch's own MKL is linked into it and cannot be seen from outside.
+    The same whatever else is loaded: SciPy brings a BLAS of its own, which no step uses; torch's MKL is linked into
+    it and cannot be seen from outside.
     """
     names = [
         f"{pool['internal_api']} {pool.get('architecture') or ''} {pool['version']}"
-        for pool in _pools()
-        if pool["user_api"] == "blas"
+        for pool in pools()
+        if pool["user_api"] == "blas" and not {"scipy.libs", "scipy", "torch"} & set(Path(pool["filepath"]).parts)
     ]
     return ", ".join(sorted({" ".join(name.split()) for name in names}))
 
 
-def _pools() -> list[dict[str, Any]]:
+def pools() -> list[dict[str, Any]]:
+    """Every pool of threads that is loaded into this process, as threadpoolctl tells it."""
     import threadpoolctl
 
     found: list[dict[str, Any]] = threadpoolctl.threadpool_info()

@@ -80,6 +80,12 @@ class Trial:
         """The other side of a speed trial, as a person writes it; empty where there is none."""
         return f"{self.versus_cell or self.cell}@{self.versus}" if self.versus else ""
 
+    @property
+    def hidden(self) -> int | None:
+        """H, where the measure has one: the model's or the shape's."""
+        sized = self.model or self.shape
+        return sized.hidden if sized else None
+
     def to_plain(self) -> dict[str, Any]:
         """Plain data, without the absent fields."""
         plain: dict[str, Any] = {}

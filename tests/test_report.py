@@ -139,7 +139,7 @@ def speed_record(trial, seconds, speedup, half=0.05):
         names = ("seconds", "versus_seconds", "speedup", "speedup_low", "speedup_high", "detectable")
         found |= {f"{mode}_{name}": Measured(figure, timed=True) for name, figure in zip(names, figures, strict=True)}
     samples = seconds * (1 + 0.03 * np.sin(np.arange(72))).reshape(6, 12)
-    return record(trial, found), {"train_subject": samples, "train_versus": samples * speedup}
+    return record(trial, found), {"train": np.stack([samples, samples * speedup], axis=1)}
 
 
 def memory_record(cell, backend, peak):

@@ -15,6 +15,7 @@ VERBS = {
     "show": "Show a trial's question, answer and log.",
     "compare": "Compare two sides, or a side with another revision: faster, smaller, better?",
     "doctor": "Find out what this machine's timings are worth.",
+    "replay": "Run a recorded trial again: is the answer the same?",
     "report": "Show a run's tables and findings; write CSV and figures.",
 }
 

@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from harness import plugins
+from harness.choosing import why_not
 from harness.cli.options import json_option, plugin_option
 from harness.grid import load_grid, shipped_grids
 from harness.options import options_of
-from harness.planning import why_not
 from harness.plugins import Catalog
 from harness.spelling import scalar_text
 

@@ -42,6 +42,8 @@ _SELECTION = (
     click.option("--dtype", help="float32, float64, tf32, bfloat16, float16: for speed and memory."),
     click.option("--timeout", type=float, help="Seconds a trial may take."),
     click.option("--accuracy-on", help="auto, all or a backend: who trains."),
+    click.option("--match", help="hidden, parameters or state: what the reference cell and the others have alike."),
+    click.option("--reference", help="The cell whose parameters or state the others match; the first by default."),
 )  # fmt: skip
 
 

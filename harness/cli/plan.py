@@ -9,6 +9,7 @@ import click
 
 from harness import machine, plugins
 from harness.cli.options import chosen_grid, json_option, plugin_option, results_option, selection_options
+from harness.matching import told
 from harness.planning import plan
 from harness.runner import still_missing
 
@@ -24,11 +25,13 @@ def command(plugins: tuple[Path, ...], results: Path, as_json: bool, **selection
     catalog = _load(plugins)
     planned = plan(grid, catalog)
     rows = [
-        {"id": trial.id, "trial": str(trial), "measure": trial.measure, "state": state}
+        {"id": trial.id, "trial": str(trial), "measure": trial.measure, "hidden": trial.hidden, "state": state}
         for trial, _, state in still_missing(planned, catalog, results, machine.facts(grid.device))
     ]
+    matched = told((trial, match) for trial in planned.trials for match in planned.matches.get(trial.id, ()))
     if as_json:
-        document = {"schema": 1, "grid": grid.name, "trials": rows, "impossible": list(planned.impossible)}
+        lists = {"impossible": list(planned.impossible), "matched": matched}
+        document = {"schema": 1, "grid": grid.name, "trials": rows, **lists}
         click.echo(json.dumps(document, ensure_ascii=False))
         return
     for row in rows:
@@ -37,6 +40,8 @@ def command(plugins: tuple[Path, ...], results: Path, as_json: bool, **selection
     click.echo(f"\n{len(rows)} trials: " + ", ".join(f"{count} {state}" for state, count in states.items()))
     for sentence in planned.impossible:
         click.echo(f"never: {sentence}")
+    for sentence in matched:
+        click.echo(f"matched: {sentence}")
 
 
 def _load(files: tuple[Path, ...]) -> plugins.Catalog:

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import click
 
-from harness import store
 from harness.cli.options import json_option, results_option
-from harness.errors import HarnessError
+from harness.cli.recorded import recorded
 from harness.record import Record
 
 
@@ -20,11 +19,7 @@ def command(id: str, results: Path, as_json: bool) -> None:
 
     ID is a trial's id or the beginning of one, as `plan` and the tables give it.
     """
-    found = [(run, record) for run, record in store.read_all(results) if record.id.startswith(id)]
-    ids = sorted({record.id for _, record in found})
-    if len(ids) != 1:
-        known = f"{len(ids)} that begin so: {', '.join(ids[:5])}" if ids else "none"
-        raise HarnessError(f"wanted the id of one recorded trial, found {known}", hint="`harness plan` shows ids")
+    found = recorded(results, id)
     run, record = found[-1]
     if as_json:
         click.echo(json.dumps({"schema": 1, "run": run, "record": _plain(record)}, ensure_ascii=False))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.backend import Dtype
+from harness.choosing import why_not
 from harness.compare.claims import Claim
 from harness.errors import HarnessError
 from harness.executors.local import Started, execute
@@ -19,7 +20,7 @@ from harness.executors.stopping import Stopping
 from harness.isolation.client import ForkServer, environment
 from harness.isolation.request import Request, Result
 from harness.measures.referee import COLD_MODES, MODES
-from harness.planning import gates_of, why_not
+from harness.planning import gates_of
 from harness.plugins import Catalog
 from harness.record import Status
 from harness.settings import LayerShape, TimingSettings

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from harness.environment import FIXED, POOLS
 from harness.errors import HarnessError
 
 
@@ -17,10 +18,7 @@ def environment(threads: int) -> dict[str, str]:
 
     Presets of BLAS variables are left as they are and recorded; hashes are fixed.
     """
-    count = str(threads)
-    pools = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-    fixed = {"PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8", "PYTHONFAULTHANDLER": "1"}
-    return {**os.environ, **dict.fromkeys(pools, count), **fixed}
+    return {**os.environ, **dict.fromkeys(POOLS, str(threads)), **FIXED}
 
 
 class ForkServer:

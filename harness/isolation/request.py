@@ -55,13 +55,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a child wrote: status, reason, values, the answer's digest; arrays lie beside it in `arrays.npz`."""
+    """What a child wrote: status, reason, values, the answer's digest; arrays lie beside it in `arrays.npz`.
+
+    `timed_arrays`: the names of those a clock made.
+    """
 
     status: Status
     reason: str = ""
     values: Mapping[str, Measured]
     answer: str = ""
     arrays_sha256: str = ""
+    timed_arrays: tuple[str, ...] = ()
 
     def number(self, name: str) -> float:
         """The value of that name as a number; NaN where there is none."""
@@ -84,6 +88,7 @@ def write_result(folder: Path, answer: Answer) -> None:
             "values": {name: [m.value, m.unit, m.timed] for name, m in answer.values.items()},
             "answer": answer.digest(),
             "arrays_sha256": arrays_sha256,
+            "timed_arrays": sorted(answer.timed_arrays),
         }
     )
     temporary = folder / (RESULT + ".part")
@@ -107,6 +112,7 @@ def read_result(folder: Path) -> Result | None:
             values={name: Measured(*value) for name, value in data["values"].items()},
             answer=data["answer"],
             arrays_sha256=data["arrays_sha256"],
+            timed_arrays=tuple(data["timed_arrays"]),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"the result is not of its form: {type(error).__name__} {error}") from error

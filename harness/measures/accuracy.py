@@ -14,6 +14,7 @@ from harness.model import LayerBuilder, build_model
 from harness.precision import set_tf32
 from harness.record import Answer, Measured, Status
 from harness.settings import TrainingSettings
+from harness.sizes import layers_of_model
 from harness.task import Criterion, Metric, Problem
 from harness.training import Evaluation, Lesson, evaluate, train
 from harness.trial import Trial
@@ -39,7 +40,7 @@ def measure(trial: Trial, context: Context) -> Answer:
 
     values = _values(course, problem, trial.training.steps)
     values |= {f"baseline.{name}": Measured(score) for name, score in task.baseline().items()}
-    values |= _sizes(model)
+    values |= _sizes(model) | layers_of_model(trial.model, problem).measured(cell, itemsize=4)
     last = course.history[-1]
     if last.diverged:
         status, reason = Status.DIVERGED, f"the loss was {last.losses[-1]} at step {last.step}"

@@ -6,7 +6,6 @@ Resting bytes (weights, inputs, cotangents) are not in the figures: gradients, w
 """
 
 import gc
-import math
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +19,7 @@ from harness.layer import torch_dtype
 from harness.measures import Context
 from harness.measures.step import build_step, parameter_count, required_shape
 from harness.record import Answer, Measured, Status
+from harness.sizes import layers_of_shape
 from harness.trial import Trial
 
 WARM_STEPS = 2
@@ -81,13 +81,12 @@ def _sizes(trial: Trial, context: Context) -> dict[str, Measured]:
     """What follows from the cell alone: its parameters, and one sequence's states."""
     shape = required_shape(trial)
     cell = context.catalog.cell(trial.cell.spelling)
-    itemsize = torch.empty(0, dtype=torch_dtype(trial.dtype)).element_size()
+    itemsize = torch_dtype(trial.dtype).itemsize
     parameters = parameter_count(cell, shape)
-    state = sum(math.prod(size) for size in cell.states(shape.inputs, shape.hidden).values())
     return {
         "parameters": Measured(parameters),
         "parameter_bytes": Measured(parameters * itemsize, "bytes"),
-        "state_bytes": Measured(state * itemsize, "bytes"),
+        **layers_of_shape(shape).measured(cell, itemsize),
     }
 
 

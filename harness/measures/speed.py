@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from harness import seeds, statistics, threads
 from harness.bench.stopwatch import Stopwatch
-from harness.counting import count
 from harness.errors import HarnessError
+from harness.layer import torch_dtype
 from harness.locks import exclusive_timing
 from harness.measures import Context
 from harness.measures.conditions import Conditions, Disturbance, quiet_cores
@@ -20,6 +20,7 @@ from harness.measures.step import build_step, parameter_count, required_shape
 from harness.measures.workers import Worker, forked
 from harness.record import Answer, Measured
 from harness.settings import TimingSettings
+from harness.sizes import layers_of_shape
 from harness.trial import Trial
 
 HEAP_BYTES, MAPPED_BYTES = 1 << 16, 1 << 20
@@ -46,7 +47,7 @@ def measure(trial: Trial, context: Context) -> Answer:
     cell = context.catalog.cell(trial.cell.spelling)
     values = {
         "parameters": Measured(parameter_count(cell, shape)),
-        "flops_per_step": Measured(count(cell, shape.inputs, shape.hidden).total),
+        **layers_of_shape(shape).measured(cell, torch_dtype(trial.dtype).itemsize),
         "blas": Measured(threads.blas()),
         "entropy": Measured(entropy, timed=True),
     }

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.text import Annotation
 
 from harness.record import Record, Status
+from harness.report.shapes import trials_at
 from harness.report.style import INK, Looks, dress, say_nothing
 from harness.report.wording import bracketed, duration, size
 from harness.store import RunView
@@ -29,15 +30,10 @@ class Bar:
     text: str
 
 
-def shapes(run: RunView, measure: Measure) -> list[str]:
-    """The shapes of a measure, in plan order."""
-    return list(dict.fromkeys(str(trial.shape) for trial in run.planned if trial.measure == measure))
-
-
 def draw_speed(axes: Axes, run: RunView, shape: str, looks: Looks) -> None:
     """Milliseconds a train step; the whisker spans the medians of the pairs of processes."""
     bars = [_speed_bar(run, record) for record in _records(run, "speed", shape)]
-    planned = _planned(run, "speed", shape)
+    planned = len(trials_at(run, "speed", shape))
     told = [
         f"{shape}; {len(bars)} of {planned} pairs",
         "×: speed-up over the cell's baseline, the bar without one; 95 % interval",
@@ -50,7 +46,7 @@ def draw_speed(axes: Axes, run: RunView, shape: str, looks: Looks) -> None:
 def draw_memory(axes: Axes, run: RunView, shape: str, looks: Looks) -> None:
     """MiB at the peak of a train step."""
     bars = [_memory_bar(record) for record in _records(run, "memory", shape)]
-    planned = _planned(run, "memory", shape)
+    planned = len(trials_at(run, "memory", shape))
     dress(axes, "peak memory of a train step", [f"{shape}; {len(bars)} of {planned} pairs", ""], grid="x")
     _draw(axes, bars, looks)
     axes.set_xlabel("MiB allocated")
@@ -75,17 +71,9 @@ def _memory_bar(record: Record) -> Bar:
 
 def _records(run: RunView, measure: Measure, shape: str) -> list[Record]:
     """Records that are ok, cells together."""
-    found = [
-        run.records[trial.id]
-        for trial in run.planned
-        if trial.measure == measure and str(trial.shape) == shape and trial.id in run.records
-    ]
+    found = [run.records[trial.id] for trial in trials_at(run, measure, shape) if trial.id in run.records]
     order = {cell: place for place, cell in enumerate(dict.fromkeys(str(record.trial.cell) for record in found))}
     return sorted((r for r in found if r.status == Status.OK), key=lambda r: order[str(r.trial.cell)])
-
-
-def _planned(run: RunView, measure: Measure, shape: str) -> int:
-    return sum(trial.measure == measure and str(trial.shape) == shape for trial in run.planned)
 
 
 def _draw(axes: Axes, bars: Sequence[Bar], looks: Looks) -> None:

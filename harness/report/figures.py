@@ -8,9 +8,10 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 
-from harness.report.bars import draw_memory, draw_speed, make_room, shapes
+from harness.report.bars import draw_memory, draw_speed, make_room
 from harness.report.curves import curve_handles, draw_curves
 from harness.report.groups import Section, sections
+from harness.report.shapes import shapes, timed_shape, trials_at
 from harness.report.style import Looks, figure, legend, save
 from harness.report.tradeoff import draw_tradeoff, label_points
 from harness.store import RunView
@@ -37,7 +38,7 @@ def write_figures(run: RunView, folder: Path) -> list[Path]:
     if memories:
         drawn["memory"] = _bars(run, memories, looks, draw_memory)
     if tasks and speeds:
-        drawn["accuracy_against_speed"] = _tradeoffs(run, tasks, speeds[0], looks)
+        drawn["accuracy_against_speed"] = _tradeoffs(run, tasks, looks)
     return [save(made, folder / f"{name}.png") for name, made in drawn.items()]
 
 
@@ -82,7 +83,7 @@ def _curve_panels(made: FigureBase, run: RunView, tasks: Sequence[Section], look
 
 
 def _bars(run: RunView, found: Sequence[str], looks: Looks, draw: Bars) -> Figure:
-    most = max(sum(str(trial.shape) == shape for trial in run.planned) for shape in found)
+    most = max(sum(len(trials_at(run, measure, shape)) for measure in ("speed", "memory")) for shape in found)
     made = figure(7.5, len(found) * (1.1 + 0.13 * most))
     panels = made.subplots(len(found), 1, squeeze=False)
     for axes, shape in zip(panels.flat, found, strict=True):
@@ -93,12 +94,13 @@ def _bars(run: RunView, found: Sequence[str], looks: Looks, draw: Bars) -> Figur
     return made
 
 
-def _tradeoffs(run: RunView, tasks: Sequence[Section], shape: str, looks: Looks) -> Figure:
+def _tradeoffs(run: RunView, tasks: Sequence[Section], looks: Looks) -> Figure:
     across, rows = _grid(len(tasks))
     made = figure(max(4.0 * across, 5.0), 3.6 * rows)
     panels = made.subplots(rows, across, squeeze=False)
     points = [
-        draw_tradeoff(axes, run, section, shape, looks) for axes, section in zip(panels.flat, tasks, strict=False)
+        draw_tradeoff(axes, run, section, timed_shape(run, section.match), looks)
+        for axes, section in zip(panels.flat, tasks, strict=False)
     ]
     for axes in panels.flat[len(tasks) :]:
         axes.set_visible(False)

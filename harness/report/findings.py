@@ -20,7 +20,7 @@ def findings(run: RunView) -> list[str]:
         told += learning(section)
     told += speed_findings(tables["speed"])
     told += memory_findings(tables["memory"])
-    return told + _coverage(run)
+    return told + _machines(run) + _coverage(run)
 
 
 def _gate(run: RunView) -> list[str]:
@@ -41,6 +41,23 @@ def _objection(record: Record) -> str:
     figure = f", {number(worst)} times the tolerance" if worst > 1 else ""
     reason = record.reason.partition("\n")[0].rstrip(".")
     return f"{record.trial.pair} is {record.status}{figure}: {reason}."
+
+
+def _machines(run: RunView) -> list[str]:
+    """Which trainings come from other machines than the run's own; times and memory never do, by their basis."""
+    own = str(run.facts.get("fingerprint", ""))
+    others = Counter(
+        run.machines.get(record_id, "")
+        for record_id, record in run.records.items()
+        if record.trial.measure not in ("speed", "memory") and run.machines.get(record_id, "") != own
+    )
+    if not others:
+        return []
+    told = listing(f"{n} from {machine or 'one that is not known'}" for machine, n in sorted(others.items()))
+    return [
+        f"Trainings and gates of several machines stand together: this run's is {own or 'not known'}, {told}. Bits may "
+        "differ between them, the statistics should not."
+    ]
 
 
 def _coverage(run: RunView) -> list[str]:

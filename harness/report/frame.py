@@ -5,24 +5,31 @@ from typing import Any
 
 import pandas as pd
 
+from harness.description import machine_of
 from harness.errors import HarnessError
 from harness.record import Record
 from harness.store import read_all
 
 QUESTION = ["measure", "cell", "backend", "versus", "device", "dtype", "threads"]
 SETTING = ["task", "seed", "learning_rate", "hidden", "shape"]
-COLUMNS = ["id", "run", *QUESTION, *SETTING, "status", "reason", "seconds", "basis"]
+COLUMNS = ["id", "run", *QUESTION, *SETTING, "status", "reason", "seconds", "basis", "fingerprint"]
 
 
 def load_frame(results: Path) -> pd.DataFrame:
     """Every record of every run under a results folder, one row each, and every value as a column `value.<name>`.
 
     A question asked again has several rows; rows of different `basis` rest on different sources or versions and do
-    not belong into one comparison. Raises HarnessError where there is no such folder.
+    not belong into one comparison. `fingerprint` is the machine's that made the row: times and memory of different
+    ones do not belong together either. Raises HarnessError where there is no such folder.
     """
     if not results.is_dir():
         raise HarnessError(f"wanted a results folder, found none at {results}", hint="`harness run` makes one")
-    rows = [_row(run, record) for run, record in read_all(results)]
+    machines: dict[str, str] = {}
+    rows = []
+    for run, record in read_all(results):
+        if run not in machines:
+            machines[run] = machine_of(results / "runs" / run)
+        rows.append(_row(run, record) | {"fingerprint": machines[run]})
     frame = pd.DataFrame(rows)
     values = sorted(name for name in frame.columns if name not in COLUMNS)
     return frame.reindex(columns=[*COLUMNS, *values])
@@ -30,7 +37,6 @@ def load_frame(results: Path) -> pd.DataFrame:
 
 def _row(run: str, record: Record) -> dict[str, Any]:
     trial = record.trial
-    sized = trial.model or trial.shape
     return {
         "id": record.id,
         "run": run,
@@ -44,7 +50,7 @@ def _row(run: str, record: Record) -> dict[str, Any]:
         "task": str(trial.task) if trial.task else None,
         "seed": trial.seed,
         "learning_rate": trial.training.learning_rate if trial.training else None,
-        "hidden": sized.hidden if sized else None,
+        "hidden": trial.hidden,
         "shape": str(trial.shape) if trial.shape else None,
         "status": str(record.status),
         "reason": record.reason,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import statistics
+from harness.matching import Match
 from harness.record import Record, Status
 from harness.report.wording import count, setting
 from harness.settings import ModelSettings, TrainingSettings
@@ -26,12 +27,13 @@ class Group:
 
     `trials`: all that were planned. `records`: those that came to an end, ok or diverged, by seed; a training that
     diverged is an answer, and the worst one. `chosen`: its learning rate is the cell's best on validation, or the
-    only one.
+    only one. `match`: what its hidden size was solved for, None where that is the grid's own.
     """
 
     trials: tuple[Trial, ...]
     records: tuple[Record, ...]
     chosen: bool = True
+    match: Match | None = None
 
     @property
     def trial(self) -> Trial:
@@ -136,7 +138,11 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """The groups on one task with one model and one training, learning rates aside."""
+    """The groups on one task with one model and one training, learning rates aside.
+
+    Where hidden sizes were matched, a section is what was matched to one size of the reference. `task`: as sentences
+    name it, with what the cells have alike.
+    """
 
     task: str
     groups: tuple[Group, ...]
@@ -164,12 +170,18 @@ class Section:
         return len({group.cell for group in chosen}) < len(chosen)
 
     @property
+    def match(self) -> Match | None:
+        """What the cells' hidden sizes were solved for; the groups differ only in what was found."""
+        return self.groups[0].match
+
+    @property
     def setting(self) -> str:
         """Model and training in a few words."""
         rates = self.learning_rates
         told = f"learning rate {setting(rates[0])}" if len(rates) == 1 else f"{len(rates)} learning rates"
         training = self.groups[0].training
-        return f"{_model(self.groups[0].trial.model)}, batch {training.batch}, ≤ {count(training.steps)} steps, {told}"
+        model = _model(self.groups[0].trial.model, {group.trial.hidden or 0 for group in self.groups})
+        return f"{model}, batch {training.batch}, ≤ {count(training.steps)} steps, {told}"
 
     def label(self, group: Group) -> str:
         """The cell, and the backend where a cell has several."""
@@ -178,17 +190,19 @@ class Section:
 
 def sections(run: RunView) -> list[Section]:
     """The accuracy trials of a run, in plan order."""
-    trials: dict[Any, list[Trial]] = {}
+    trials: dict[tuple[Trial, Match | None], list[Trial]] = {}
     for trial in run.planned:
         if trial.measure == "accuracy":
-            trials.setdefault(replace(trial, seed=None), []).append(trial)
+            for match in run.places(trial):
+                trials.setdefault((replace(trial, seed=None), match), []).append(trial)
     found: dict[Any, list[Group]] = {}
-    for question, same in trials.items():
+    for (question, match), same in trials.items():
         answered = (run.records.get(trial.id) for trial in same)
         ended = tuple(r for r in answered if r is not None and r.status in (Status.OK, Status.DIVERGED))
-        key = (question.task, question.model, _without_rate(question.training))
-        found.setdefault(key, []).append(Group(trials=tuple(same), records=ended))
-    return [Section(task=str(key[0]), groups=tuple(_choose(groups))) for key, groups in found.items()]
+        task = str(question.task) if match is None else f"{question.task} ({match})"
+        key = (task, _as_planned(question.model, match), _without_rate(question.training))
+        found.setdefault(key, []).append(Group(trials=tuple(same), records=ended, match=match))
+    return [Section(task=key[0], groups=tuple(_choose(groups))) for key, groups in found.items()]
 
 
 def _choose(groups: list[Group]) -> list[Group]:
@@ -208,14 +222,19 @@ def _validation(group: Group) -> tuple[float, int]:
     return (-score if group.higher_is_better else score), group.diverged
 
 
+def _as_planned(model: ModelSettings | None, match: Match | None) -> ModelSettings | None:
+    """The model before its hidden size was solved for."""
+    return replace(model, hidden=match.hidden) if model and match else model
+
+
 def _without_rate(training: TrainingSettings | None) -> tuple[tuple[str, Any], ...]:
     plain = dataclasses.asdict(training or TrainingSettings())
     return tuple((name, value) for name, value in plain.items() if name != "learning_rate")
 
 
-def _model(model: ModelSettings | None) -> str:
+def _model(model: ModelSettings | None, hidden: set[int]) -> str:
     model = model or ModelSettings()
-    parts = [f"H {model.hidden}"]
+    parts = ["H " + "–".join(str(H) for H in sorted({min(hidden), max(hidden)}))]
     parts += [f"{model.layers} layers"] if model.layers > 1 else []
     parts += ["bidirectional"] if model.bidirectional else []
     parts += [f"dropout {setting(model.dropout)}"] if model.dropout else []

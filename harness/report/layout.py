@@ -16,9 +16,9 @@ from harness.trial import Measure
 
 Row = dict[str, str]
 OPTIONAL = (
-    "forward finds", "kept for backward", "÷ baseline", "first", "forward is", "forward ×", "train finds", "forward",
-    "mean steps",
-)  # fmt: skip
+    *("FLOPs", "state", "in cells", "first", "forward finds", "kept for backward", "÷ baseline", "forward is"),
+    *("forward ×", "train finds", "forward", "mean steps"),
+)
 MOST_FAILURES = 12
 
 
@@ -63,9 +63,10 @@ def _accuracy(section: Section) -> Shown:
         note = "Solved: Wilson's 95 % interval. Steps to solve: median; mean, each at most the budget, 95 %. " + note
     if len(section.learning_rates) > 1:
         note += " ✓: the learning rate chosen on validation."
+    note += _matching(found)
     title = f"{section.task} · {section.setting} · {found['n'].sum()} of {found['planned'].sum()} trials"
     metrics = tuple(plain_name(metric) for metric in _metrics(section))
-    return _shown(title, rows, note, (*metrics[1:], "parameters"))
+    return _shown(title, rows, note, (*metrics[1:], "parameters", "H"))
 
 
 def _metrics(section: Section) -> list[str]:
@@ -88,7 +89,9 @@ def _accuracy_row(section: Section, group: Group, row: "pd.Series[Any]") -> Row:
         shown[plain_name(metric)] = spread(found["test_median"], found["test_min"], found["test_max"])
         if "÷ baseline" not in shown:
             shown["÷ baseline"] = number(found["ratio_to_baseline"], 2)
-    return shown | {"parameters": count(row["parameters"]), "on": group.trial.backend}
+    shown |= {"H": count(row["hidden"]), "parameters": count(row["parameters"])}
+    shown |= {"in cells": count(row["cell_parameters"]), "state": size(row["state_bytes"])}
+    return shown | {"FLOPs": count(row["flops_per_step"]), "on": group.trial.backend}
 
 
 def _solving(group: Group, row: "pd.Series[Any]") -> Row:
@@ -110,7 +113,17 @@ def _by_shape(measure: Measure, table: pd.DataFrame, remark: str = "") -> Iterat
         good, planned = int((rows["status"] == "ok").sum()), len(rows)
         told = listing(dict.fromkeys(f"{d}, {t}, {n} thread{'s' * (n > 1)}" for d, t, n in _places(rows)))
         title = f"{measure} · {shape} · {told} · {good} of {planned} trials"
-        yield _shown(title, [make(row) for _, row in rows.iterrows()], f"{_note(measure, rows)} {remark}".strip())
+        note = f"{_note(measure, rows)}{_matching(rows)} {remark}".strip()
+        yield _shown(title, [make(row) for _, row in rows.iterrows()], note, ("parameters", "H"))
+
+
+def _matching(rows: pd.DataFrame) -> str:
+    """What the cells of a table have alike, and how closely."""
+    matched, most = str(rows["matched"].iloc[0]), 100 * float(rows["residual"].abs().max())
+    sizes = " State: of one sequence. FLOPs: of one step of one sequence, forward."
+    if matched == "hidden":
+        return f"{sizes} H is the same for all cells."
+    return f"{sizes} Every cell has {matched}, at the nearest H, to within {number(most, 2)} %."
 
 
 def _places(rows: pd.DataFrame) -> Iterator[tuple[str, str, int]]:
@@ -119,7 +132,7 @@ def _places(rows: pd.DataFrame) -> Iterator[tuple[str, str, int]]:
 
 def _note(measure: Measure, rows: pd.DataFrame) -> str:
     if measure == "memory":
-        return "Peaks of what one warm step allocates. Parameters, and one sequence's states, in bytes."
+        return "Peaks of what one warm step allocates. Parameters in bytes."
     pairs = listing(count(n) for n in sorted(set(rows["pairs"].dropna()))) if rows["pairs"].notna().any() else NOTHING
     return (
         f"Speed-ups over the named baseline with 95 % intervals over n = {pairs} pairs of processes; "
@@ -139,7 +152,9 @@ def _speed_row(row: "pd.Series[Any]") -> Row:
             f"{mode} is": str(row[f"{mode}_verdict"]) or NOTHING,
             f"{mode} finds": f"{number(100 * found, 2)}%" if math.isfinite(found) else NOTHING,
         }
-    shown |= {"first": duration(row["first_seconds"])}
+    shown |= {"first": duration(row["first_seconds"]), "H": count(row["hidden"])}
+    shown |= {"parameters": count(row["parameters"]), "state": size(row["state_bytes"])}
+    shown |= {"FLOPs": count(row["flops_per_step"])}
     return shown | {"versus": str(row["versus"] if row["status"] == "ok" else row["status"])}
 
 
@@ -149,11 +164,12 @@ def _memory_row(row: "pd.Series[Any]") -> Row:
         "forward peak": "forward_peak_bytes",
         "kept for backward": "activation_bytes",
         "parameters": "parameter_bytes",
-        "states": "state_bytes",
+        "state": "state_bytes",
     }
     shown = {"cell": str(row["cell"]), "on": str(row["backend"])} | {
         title: size(row[name]) for title, name in names.items()
     }
+    shown |= {"H": count(row["hidden"]), "FLOPs": count(row["flops_per_step"])}
     return shown if row["status"] == "ok" else shown | {"train peak": str(row["status"])}
 
 

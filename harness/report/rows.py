@@ -6,8 +6,10 @@ from typing import Any
 
 import pandas as pd
 
+from harness.matching import Match
 from harness.record import Record, Status
 from harness.report.groups import Numbers
+from harness.report.shapes import shape_of
 from harness.store import RunView
 from harness.trial import Measure, Trial
 
@@ -16,16 +18,37 @@ NAN = math.nan
 Row = dict[str, Any]
 
 
-def place(trial: Trial, record: Record | None) -> Row:
-    """What every row of a layer's trial begins with."""
+def placed(run: RunView, measure: Measure) -> Iterator[tuple[Row, Trial, Record | None]]:
+    """Of a layer's trials, every row's beginning, the trial and its record: a row for each shape it stands under."""
+    for trial, record in planned(run, measure):
+        for match in run.places(trial):
+            yield place(trial, record, match), trial, record
+
+
+def place(trial: Trial, record: Record | None, match: Match | None = None) -> Row:
+    """What every row of a layer's trial begins with; `shape` is the one it is compared at."""
     return {
-        "shape": str(trial.shape),
+        "shape": shape_of(trial, match),
         "cell": str(trial.cell),
         "backend": trial.backend,
         "device": trial.device,
         "dtype": trial.dtype,
         "threads": trial.threads,
         "status": status(record),
+    } | sizes(trial, record, match)
+
+
+def sizes(trial: Trial, record: Record | None, match: Match | None) -> Row:
+    """How large the cell is there: H, parameters, bytes of one sequence's states, FLOPs of a step; how it was matched.
+
+    `residual`: by how much of the reference's size the cell's is larger.
+    """
+    names = ("parameters", "state_bytes", "flops_per_step")
+    return {
+        "hidden": trial.hidden,
+        **{name: record.number(name) if record else NAN for name in names},
+        "matched": "hidden" if match is None else str(match),
+        "residual": 0.0 if match is None else match.residual,
     }
 
 

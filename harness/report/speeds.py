@@ -7,7 +7,7 @@ import pandas as pd
 from harness import statistics
 from harness.noise import read_noise
 from harness.record import Record
-from harness.report.rows import frame, number, place, planned, value
+from harness.report.rows import frame, number, placed, value
 from harness.report.wording import bracketed, count, listing
 from harness.report.wording import number as figure
 from harness.statistics import Estimate
@@ -16,7 +16,7 @@ from harness.verdict import MARGIN, Verdict, judge
 
 MODES = ("train", "forward")
 FIGURES = ("seconds", "versus_seconds", "speedup", "speedup_low", "speedup_high", "detectable")
-OTHERS = ("pairs", "rounds", "parameters", "flops_per_step", "first_seconds", "versus_first_seconds")
+OTHERS = ("pairs", "rounds", "first_seconds", "versus_first_seconds")
 NOTED = ("denormal_share", "throttled_turns", "other_load", "stolen", "held_back")
 DENORMAL_SHARE = 1e-4
 """More denormals than this among outputs and gradients slow a step down on some processors: worth a sentence."""
@@ -30,8 +30,8 @@ def speed(run: RunView) -> pd.DataFrame:
     first step. `disturbed` says what else the machine did.
     """
     rows = []
-    for trial, record in planned(run, "speed"):
-        row = place(trial, record) | {"versus": trial.versus}
+    for row, trial, record in placed(run, "speed"):
+        row |= {"versus": trial.versus}
         for mode in MODES:
             row |= {f"{mode}_{name}": number(record, f"{mode}_{name}") for name in FIGURES}
             row[f"{mode}_verdict"] = _verdict(record, mode)
@@ -55,10 +55,11 @@ def speed_findings(table: pd.DataFrame) -> list[str]:
         done = rows[rows["status"] == "ok"]
         itself = done[done["backend"] == done["versus"]]
         others = done[done["backend"] != done["versus"]]
+        noise = _noise(itself)
         for (backend, versus), against in others.groupby(["backend", "versus"], sort=False):
-            told += _against(against, str(backend), f"{versus} at {shape}")
+            told += _against(against, str(backend), f"{versus} at {shape}", noise)
         if len(itself):
-            told.append(_noise(itself, str(shape)))
+            told.append(_noise_told(itself, str(shape), noise))
     return told + _disturbances(table[table["status"] == "ok"]) if len(table) else told
 
 
@@ -70,15 +71,21 @@ def _verdict(record: Record | None, mode: str) -> str:
     return str(judge(estimate, MARGIN[record.trial.device]))
 
 
-def _noise(itself: pd.DataFrame, shape: str) -> str:
+def _noise(itself: pd.DataFrame) -> float:
+    """The largest |log speed-up| of a baseline against itself; 0 where none was timed."""
+    found = [abs(math.log(x)) for x in itself["train_speedup"] if x > 0 and math.isfinite(x)]
+    return max(found, default=0.0)
+
+
+def _noise_told(itself: pd.DataFrame, shape: str, noise: float) -> str:
     """How a baseline timed against itself came out, and how often that was a false alarm."""
     verdicts = [verdict for mode in MODES for verdict in itself[f"{mode}_verdict"]]
     alarms = sum(verdict in (Verdict.FASTER, Verdict.SLOWER) for verdict in verdicts)
     finds = itself["train_detectable"].median()
     names = listing(dict.fromkeys(itself["versus"]))
     return (
-        f"The noise at {shape}: {names} timed against itself gave {alarms} false alarm{'s' * (alarms != 1)} in "
-        f"{len(verdicts)} verdicts; a train step's comparison finds {figure(100 * finds, 2)} % (median)."
+        f"The noise at {shape}: timed against itself, {names} came out within {figure(100 * math.expm1(noise), 2)} % of 1, "
+        f"{alarms} of {len(verdicts)} verdicts were false alarms; a comparison finds {figure(100 * finds, 2)} % (median)."
     )
 
 
@@ -99,16 +106,19 @@ def _disturbances(done: pd.DataFrame) -> list[str]:
     return told
 
 
-def _against(rows: pd.DataFrame, backend: str, versus: str) -> list[str]:
-    """What the train steps of one backend say beside another."""
+def _against(rows: pd.DataFrame, backend: str, versus: str, noise: float) -> list[str]:
+    """What the train steps of one backend say beside another; what lies within the noise is not called different."""
     found: dict[str, list[str]] = {verdict: [] for verdict in Verdict}
     for _, row in rows.iterrows():
         value, low, high = (float(row[f"train_speedup{end}"]) for end in ("", "_low", "_high"))
         if not 0 < value < math.inf:
             continue
-        if row["train_verdict"] == Verdict.SLOWER:
+        verdict = row["train_verdict"]
+        if verdict in (Verdict.FASTER, Verdict.SLOWER) and math.exp(-noise) <= max(low, 1 / high) <= math.exp(noise):
+            verdict = Verdict.UNDECIDED
+        if verdict == Verdict.SLOWER:
             value, low, high = 1 / value, 1 / high, 1 / low if low > 0 else math.inf
-        found[row["train_verdict"]].append(f"{row['cell']} {bracketed(value, low, high, '×')}")
+        found[verdict].append(f"{row['cell']} {bracketed(value, low, high, '×')}")
     level = f"{100 * statistics.LEVEL:.0f} %"
     basis = f"(n = {count(rows['pairs'].min())} pairs of processes, {level} each)"
     texts = {

@@ -85,6 +85,7 @@ def told_of(section: Section, last: str) -> list[str]:
     """Options, model and training of a section and a last line, in lines that a panel has room for."""
     task = section.groups[0].trial.task
     lines = [", ".join(f"{name} {value}" for name, value in task.changed)] if task and task.changed else []
+    lines += [str(section.match)] if section.match else []
     lines.append("")
     for part in section.setting.split(", "):
         joined = f"{lines[-1]}, {part}" if lines[-1] else part

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from harness.record import Status
-from harness.report.rows import frame, number, place, planned, status
+from harness.report.rows import frame, number, placed, planned, status
 from harness.report.speeds import speed
 from harness.report.trainings import accuracy, scores
 from harness.store import RunView
@@ -30,12 +30,10 @@ def all_tables(run: RunView) -> dict[str, pd.DataFrame]:
 
 def memory(run: RunView) -> pd.DataFrame:
     """One row a pair and shape: the peaks of a train step and of a forward pass, and what is held; bytes."""
-    names = ("train_peak", "forward_peak", "activation", "parameter", "state")
+    names = ("train_peak", "forward_peak", "activation", "parameter")
     rows = [
-        place(trial, record)
-        | {f"{name}_bytes": number(record, f"{name}_bytes") for name in names}
-        | {"parameters": number(record, "parameters")}
-        for trial, record in planned(run, "memory")
+        row | {f"{name}_bytes": number(record, f"{name}_bytes") for name in names}
+        for row, _, record in placed(run, "memory")
     ]
     return frame(rows, "shape cell backend status")
 

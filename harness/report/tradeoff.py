@@ -12,6 +12,7 @@ from matplotlib.transforms import Bbox
 
 from harness.record import Record, Status
 from harness.report.groups import Group, Section
+from harness.report.shapes import trials_at
 from harness.report.style import (
     INK,
     Looks,
@@ -60,7 +61,7 @@ def draw_tradeoff(axes: Axes, run: RunView, section: Section, shape: str, looks:
         else "test score: median and range over seeds"
     )
     dress(axes, section.name, told_of(section, told), grid="both")
-    axes.set_xlabel(f"ms a train step at {shape}, fastest backend")
+    axes.set_xlabel(f"ms a train step, fastest backend\n{shape}")
     if not points:
         say_nothing(axes, "nothing to compare")
         return []
@@ -147,9 +148,9 @@ def _fit_times(axes: Axes, milliseconds: Sequence[float]) -> None:
 def _fastest(run: RunView, shape: str) -> dict[str, Record]:
     """By cell, the record with the least time of a train step."""
     found: dict[str, Record] = {}
-    for trial in run.planned:
+    for trial in trials_at(run, "speed", shape):
         record = run.records.get(trial.id)
-        if trial.measure != "speed" or str(trial.shape) != shape or record is None or record.status != Status.OK:
+        if record is None or record.status != Status.OK:
             continue
         seconds = record.number("train_seconds")
         if math.isfinite(seconds) and seconds < _seconds(found.get(str(trial.cell))):

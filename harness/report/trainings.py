@@ -5,7 +5,7 @@ import pandas as pd
 
 from harness import statistics
 from harness.report.groups import Group, Numbers, Section, sections
-from harness.report.rows import NAN, Row, first, frame, joined
+from harness.report.rows import NAN, Row, first, frame, joined, sizes
 from harness.statistics import Estimate
 from harness.store import RunView
 
@@ -27,13 +27,13 @@ def scores(run: RunView) -> pd.DataFrame:
 
 def accuracy_of(section: Section) -> pd.DataFrame:
     """`accuracy`, of one section."""
-    return pd.DataFrame([_accuracy_row(section, group) for group in section.groups])
+    return pd.DataFrame([_accuracy_row(group) for group in section.groups])
 
 
 def scores_of(section: Section) -> pd.DataFrame:
     """`scores`, of one section; empty where nothing came to an end."""
     rows = [
-        _setting(section, group) | {"metric": metric} | score(group, metric) | _mean(group.scores(metric))
+        _setting(group) | {"metric": metric} | score(group, metric) | _mean(group.scores(metric))
         for group in section.groups
         for metric in group.metrics()
     ]
@@ -55,9 +55,8 @@ def score(group: Group, metric: str) -> Row:
     }
 
 
-def _accuracy_row(section: Section, group: Group) -> Row:
-    row = _setting(section, group) | {
-        "parameters": first(group.numbers("parameters")),
+def _accuracy_row(group: Group) -> Row:
+    row = _setting(group) | {
         "cell_parameters": first(group.numbers("cell_parameters")),
         "budget": group.budget,
     }
@@ -69,14 +68,13 @@ def _accuracy_row(section: Section, group: Group) -> Row:
     )
 
 
-def _setting(section: Section, group: Group) -> Row:
-    training, model = group.training, group.trial.model
+def _setting(group: Group) -> Row:
     return {
-        "task": section.task,
+        "task": str(group.trial.task),
         "cell": group.cell,
         "backend": group.trial.backend,
-        "hidden": model.hidden if model else NAN,
-        "learning_rate": training.learning_rate,
+        **sizes(group.trial, next(iter(group.records), None), group.match),
+        "learning_rate": group.training.learning_rate,
         "chosen": group.chosen,
         "n": group.n,
         "planned": group.planned,
