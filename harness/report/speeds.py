@@ -84,8 +84,8 @@ def _noise_told(itself: pd.DataFrame, shape: str, noise: float) -> str:
     finds = itself["train_detectable"].median()
     names = listing(dict.fromkeys(itself["versus"]))
     return (
-        f"The noise at {shape}: timed against itself, {names} came out within {figure(100 * math.expm1(noise), 2)} % of 1, "
-        f"{alarms} of {len(verdicts)} verdicts were false alarms; a comparison finds {figure(100 * finds, 2)} % (median)."
+        f"The noise at {shape}: timed against itself, {names} came out within {figure(100 * math.expm1(noise), 2)} % "
+        f"of 1; {alarms} of {len(verdicts)} verdicts were false alarms; a comparison finds {figure(100 * finds, 2)} %."
     )
 
 
