@@ -65,13 +65,12 @@ def plan(grid: Grid, catalog: Catalog) -> Plan:
     choices = [_choice(grid, catalog, spelling, impossible) for spelling in _cells(grid, catalog)]
     candidates: dict[str, tuple[str, ...]] = {}
     trials: list[Trial] = []
-    if "accuracy" in grid.measures:
-        for section in grid.accuracy:
-            task = catalog.task(section.task)
-            extra = [_choice(grid, catalog, s, impossible) for s in _also(section, choices)]
-            if grid.accuracy_on == "auto":
-                candidates |= {str(c.subject): c.backends for c in (*choices, *extra)}
-            trials += _accuracy(grid, section, task, [*choices, *extra])
+    for section in grid.on_tasks:
+        task = catalog.task(section.task)
+        extra = [_choice(grid, catalog, s, impossible) for s in _also(section, choices)]
+        if grid.accuracy_on == "auto":
+            candidates |= {str(c.subject): c.backends for c in (*choices, *extra)}
+        trials += _accuracy(grid, section, task, [*choices, *extra])
     if "memory" in grid.measures:
         trials += _memory(grid, choices)
     baselines = {str(choice.subject): _baselines(grid, choice, catalog) for choice in choices}
@@ -137,15 +136,15 @@ def _backends(grid: Grid, catalog: Catalog) -> list[str]:
 
 
 def _accuracy(grid: Grid, section: AccuracySection, task: Task, choices: list[_Choice]) -> list[Trial]:
-    """Seeds outermost: an interrupted run has some seeds of every cell, not all seeds of some."""
+    """Accuracy or gradients; seeds outermost: an interrupted run has some seeds of every cell, not all of some."""
     found = []
     for seed in range(section.seeds or grid.seeds):
         for model in section.models:
-            for training in section.trainings:
+            for training in section.asked_after:
                 for choice in choices:
                     for backend in _accuracy_backends(grid, choice):
                         trial = Trial(
-                            measure="accuracy",
+                            measure=section.measure,
                             cell=choice.subject,
                             backend=backend,
                             device=grid.device,
