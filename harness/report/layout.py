@@ -9,6 +9,7 @@ import pandas as pd
 
 from harness.report import tables, trainings
 from harness.report.groups import Group, Section, sections
+from harness.report.remembering import gradient_tables
 from harness.report.wording import NOTHING, count, duration, listing, number, plain_name, setting, size, spread
 from harness.store import RunView
 from harness.trial import Measure
@@ -33,6 +34,7 @@ def shown_tables(run: RunView) -> Iterator[Shown]:
     """Every table that has rows, in the order of the questions."""
     for section in sections(run):
         yield _accuracy(section)
+    yield from (_shown(*table) for table in gradient_tables(run))
     yield from _by_shape("speed", tables.speed(run))
     yield from _by_shape("memory", tables.memory(run))
     yield from _gate(run)
