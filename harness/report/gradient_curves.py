@@ -61,7 +61,7 @@ def _draw(above: Axes, below: Axes, run: RunView, section: Section, looks: Looks
     title = f"after training on {section.name}" if is_trained(section) else "before training"
     told = f"{n} of {planned} trials; line: median over seeds, band: least to greatest"
     dress(above, title, [f"{section.task}, {setting_of(section)}", told])
-    dress(below, "", ["until 1 % is left: median, and range over seeds"], grid="x")
+    dress(below, "steps until 1 % is left", ["bar: median over seeds, line in it: least to greatest"], grid="x")
     groups = [group for group in section.chosen if heard(group)]
     if not groups:
         say_nothing(above, "no gradients")

@@ -164,18 +164,26 @@ def _horizons(section: Section) -> list[str]:
 
 
 def _alike(groups: Sequence[Group]) -> list[list[Group]]:
-    """Groups by median horizon, least first; neighbours that are alike stand together."""
+    """Groups by median horizon, least first; those that are like the first of their part stand together."""
     found: list[list[Group]] = []
-    for group in sorted(groups, key=_median):
-        if found and (_median(group) <= ALIKE * _median(found[-1][0])):
+    for group in sorted(groups, key=_reach):
+        if found and _are_alike(found[-1][0], group):
             found[-1].append(group)
         else:
             found.append([group])
     return found
 
 
-def _median(group: Group) -> float:
-    return float(np.median(lags_of(group)))
+def _are_alike(nearer: Group, further: Group) -> bool:
+    """What no seed forgets within the sequence is not like what some do."""
+    (median, least), (other, others_least) = _reach(nearer), _reach(further)
+    return other <= ALIKE * median and math.isinf(least) == math.isinf(others_least)
+
+
+def _reach(group: Group) -> tuple[float, float]:
+    """The median and the least horizon."""
+    lags = lags_of(group)
+    return float(np.median(lags)), float(lags.min())
 
 
 def _label(section: Section, group: Group) -> str:
