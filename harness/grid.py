@@ -2,11 +2,11 @@
 
 import itertools
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from harness.backend import Dtype
 from harness.errors import HarnessError, unknown
@@ -15,7 +15,7 @@ from harness.options import configure, fit
 from harness.settings import LayerShape, ModelSettings, TrainingSettings
 from harness.spelling import Spelling, parse
 
-MEASURES = ("accuracy", "speed", "memory")
+MEASURES = ("accuracy", "gradients", "speed", "memory")
 DTYPES = ("float32", "float64", "tf32", "bfloat16", "float16")
 
 T = TypeVar("T", ModelSettings, TrainingSettings, LayerShape)
@@ -25,10 +25,12 @@ T = TypeVar("T", ModelSettings, TrainingSettings, LayerShape)
 class AccuracySection:
     """One task with its models and trainings (every combination), seeds, and cells beside the grid's.
 
-    `match`: how its cells are made comparable; None leaves it to the grid.
+    `match`: how its cells are made comparable; None leaves it to the grid. `measure`: what is asked of the cells there;
+    gradients are asked at initialisation and after each training.
     """
 
     task: Spelling
+    measure: Literal["accuracy", "gradients"] = "accuracy"
     models: tuple[ModelSettings, ...] = (ModelSettings(),)
     trainings: tuple[TrainingSettings, ...] = (TrainingSettings(),)
     seeds: int | None = None
@@ -37,6 +39,11 @@ class AccuracySection:
 
     def __post_init__(self) -> None:
         _known_matching(self.match)
+
+    @property
+    def asked_after(self) -> tuple[TrainingSettings | None, ...]:
+        """The trainings after which the measure is asked; None is before any."""
+        return (None, *self.trainings) if self.measure == "gradients" else self.trainings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +72,7 @@ class Grid:
     match: Matching = "hidden"
     reference: Spelling | None = None
     accuracy: tuple[AccuracySection, ...] = ()
+    gradients: tuple[AccuracySection, ...] = ()
     speed: tuple[LayerShape, ...] = ()
     memory: tuple[LayerShape, ...] = ()
 
@@ -81,6 +89,11 @@ class Grid:
         if self.timeout <= 0:
             raise HarnessError(f"wanted a timeout above 0 s, found {self.timeout:g}")
         _known_matching(self.match)
+
+    @property
+    def on_tasks(self) -> tuple[AccuracySection, ...]:
+        """The sections that ask something of cells on tasks, of the grid's measures."""
+        return tuple(section for section in (*self.accuracy, *self.gradients) if section.measure in self.measures)
 
 
 def shipped_grids() -> dict[str, Path]:
@@ -122,18 +135,20 @@ def parse_grid(name: str, plain: Mapping[str, Any]) -> Grid:
             values[key] = None if words is None else tuple(map(parse, words)) if key == "cells" else tuple(words)
         elif key == "accuracy":
             values[key] = tuple(_accuracy(section) for section in _tables(found, key))
+        elif key == "gradients":
+            values[key] = tuple(_gradients(section) for section in _tables(found, key))
         else:
             values[key] = tuple(shape for section in _tables(found, key) for shape in _shapes(section, key))
     return Grid(name=name, **values)
 
 
-def _accuracy(plain: Mapping[str, Any]) -> AccuracySection:
+def _accuracy(plain: Mapping[str, Any], measure: str = "accuracy") -> AccuracySection:
     known = {"task", "model", "training", "seeds", "also", "match"}
     for key in plain:
         if key not in known:
-            raise unknown("key of [[accuracy]]", key, known)
+            raise unknown(f"key of [[{measure}]]", key, known)
     if "task" not in plain:
-        raise HarnessError("wanted a task in every [[accuracy]], found one without")
+        raise HarnessError(f"wanted a task in every [[{measure}]], found one without")
     return AccuracySection(
         task=parse(fit(plain["task"], str, "task")),
         models=tuple(combinations(ModelSettings(), plain.get("model", {}), "model")),
@@ -142,6 +157,12 @@ def _accuracy(plain: Mapping[str, Any]) -> AccuracySection:
         also=tuple(map(parse, _words(plain.get("also", []), "also"))),
         match=fit(plain.get("match"), str | None, "match"),
     )
+
+
+def _gradients(plain: Mapping[str, Any]) -> AccuracySection:
+    """Without a training it is asked at initialisation alone."""
+    section = replace(_accuracy(plain, "gradients"), measure="gradients")
+    return section if "training" in plain else replace(section, trainings=())
 
 
 def _shapes(plain: Mapping[str, Any], measure: str) -> Iterator[LayerShape]:
@@ -161,15 +182,21 @@ def combinations(default: T, plain: Any, kind: str) -> Iterator[T]:
         yield configure(default, dict(zip(plain, values, strict=True)), kind=kind)
 
 
+def change_sections(grid: Grid, change: Callable[[AccuracySection], AccuracySection]) -> Grid:
+    """The grid with every section on a task changed."""
+    accuracy, gradients = (tuple(map(change, sections)) for sections in (grid.accuracy, grid.gradients))
+    return replace(grid, accuracy=accuracy, gradients=gradients)
+
+
 def set_task_option(grid: Grid, task: str, options: Mapping[str, Any]) -> Grid:
     """The grid with options added to every section of a task."""
-    sections = tuple(
-        replace(section, task=Spelling(task, {**section.task.options, **options}))
-        if section.task.name == task
-        else section
-        for section in grid.accuracy
-    )
-    return replace(grid, accuracy=sections)
+
+    def changed(section: AccuracySection) -> AccuracySection:
+        if section.task.name != task:
+            return section
+        return replace(section, task=Spelling(task, {**section.task.options, **options}))
+
+    return change_sections(grid, changed)
 
 
 def _known_matching(found: str | None) -> None:

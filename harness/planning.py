@@ -59,14 +59,13 @@ def plan(grid: Grid, catalog: Catalog) -> Plan:
     choices = choices_of(grid, catalog, impossible)
     candidates: dict[str, tuple[str, ...]] = {}
     placed: list[Placed] = []
-    if "accuracy" in grid.measures:
-        for section in grid.accuracy:
-            task = catalog.task(section.task)
-            extra = choices_beside(grid, catalog, section, choices, impossible)
-            if grid.accuracy_on == "auto":
-                candidates |= {str(c.subject): c.backends for c in (*choices, *extra)}
-            matcher = matcher_of(grid, catalog, section.match or grid.match)
-            placed += _accuracy(grid, section, task, [*choices, *extra], matcher)
+    for section in grid.on_tasks:
+        task = catalog.task(section.task)
+        extra = choices_beside(grid, catalog, section, choices, impossible)
+        if grid.accuracy_on == "auto":
+            candidates |= {str(c.subject): c.backends for c in (*choices, *extra)}
+        matcher = matcher_of(grid, catalog, section.match or grid.match)
+        placed += _accuracy(grid, section, task, [*choices, *extra], matcher)
     matcher = matcher_of(grid, catalog, grid.match)
     if "memory" in grid.measures:
         placed += _memory(grid, choices, matcher)
@@ -92,17 +91,17 @@ def plan(grid: Grid, catalog: Catalog) -> Plan:
 def _accuracy(
     grid: Grid, section: AccuracySection, task: Task, choices: list[Choice], matcher: Matcher
 ) -> list[Placed]:
-    """Seeds outermost: an interrupted run has some seeds of every cell, not all seeds of some."""
+    """Accuracy or gradients; seeds outermost: an interrupted run has some seeds of every cell, not all of some."""
     problem = task.problem()
     models = [[(choice, matcher.model(choice.cell, model, problem)) for choice in choices] for model in section.models]
     found: list[Placed] = []
     for seed in range(section.seeds or grid.seeds):
         for of_cells in models:
-            for training in section.trainings:
+            for training in section.asked_after:
                 for choice, (model, match) in of_cells:
                     for backend in _accuracy_backends(grid, choice):
                         trial = Trial(
-                            measure="accuracy",
+                            measure=section.measure,
                             cell=choice.subject,
                             backend=backend,
                             device=grid.device,

@@ -22,8 +22,8 @@ from harness.trial import Trial
 def run(grid: Grid, catalog: Catalog, options: RunOptions, stopping: Stopping) -> Iterator[Event]:
     """Plans the grid, runs what has no answer yet, records every trial.
 
-    Gates first, then accuracy and memory beside each other on all cores, then speed alone. Raises HarnessError
-    before anything runs where the grid cannot be planned or the results folder cannot be written.
+    Gates first, then accuracy, gradients and memory beside each other on all cores, then speed alone. Raises
+    HarnessError before anything runs where the grid cannot be planned or the results folder cannot be written.
     """
     planned = plan(grid, catalog)
     with ExitStack() as stack:
@@ -40,7 +40,7 @@ def run(grid: Grid, catalog: Catalog, options: RunOptions, stopping: Stopping) -
         slots = options.jobs or machine.allowed_cores()
         yield from session.ask(planned.of("conformance"), slots, stopping)
         yield from session.fall_back(slots, stopping)
-        yield from session.ask(session.plan_of("accuracy", "memory"), slots, stopping)
+        yield from session.ask(session.plan_of("accuracy", "gradients", "memory"), slots, stopping)
         yield from session.ask(session.plan_of("speed"), 1, stopping)
         session.finish()
 

@@ -1,11 +1,10 @@
 """What the command line changes in a grid: fewer or other cells, backends, tasks, and single settings."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.errors import HarnessError, unknown
-from harness.grid import AccuracySection, Grid, combinations, set_task_option
+from harness.grid import AccuracySection, Grid, change_sections, combinations, set_task_option
 from harness.spelling import Spelling, parse, parse_scalar, split_list
 
 
@@ -41,18 +40,20 @@ def select(grid: Grid, selection: Selection) -> Grid:
     if selection.measures is not None:
         changes["measures"] = tuple(split_list(selection.measures))
     if selection.tasks is not None and selection.tasks != "all":
-        wanted = map(parse, split_list(selection.tasks))
-        changes["accuracy"] = tuple(section for task in wanted for section in _sections(grid, task))
+        wanted = [parse(task) for task in split_list(selection.tasks)]
+        changes |= {"accuracy": (), "gradients": ()}
+        for task in wanted:
+            changes["accuracy"] += _of_task(grid.accuracy, task) or (AccuracySection(task=task),)
+            changes["gradients"] += _of_task(grid.gradients, task) or _asked_for(task, changes.get("measures", ()))
     if selection.seeds is not None:
         changes["seeds"] = selection.seeds
-        sections = changes.get("accuracy", grid.accuracy)
-        changes["accuracy"] = tuple(replace(section, seeds=None) for section in sections)
     if selection.reference is not None:
         changes["reference"] = parse(selection.reference)
-    if selection.match is not None:
-        sections = changes.get("accuracy", grid.accuracy)
-        changes["accuracy"] = tuple(replace(section, match=None) for section in sections)
     grid = replace(grid, **changes)
+    if selection.seeds is not None:
+        grid = change_sections(grid, lambda section: replace(section, seeds=None))
+    if selection.match is not None:
+        grid = change_sections(grid, lambda section: replace(section, match=None))
     for text in selection.sets:
         grid = _set(grid, text)
     return grid
@@ -62,14 +63,18 @@ def _all_or(text: str, read: Any) -> tuple[Any, ...] | None:
     return None if text == "all" else tuple(read(word) for word in split_list(text))
 
 
-def _sections(grid: Grid, task: Spelling) -> Iterable[AccuracySection]:
-    """The grid's sections of that task, their options overridden; one with default settings where it has none."""
-    found = [
+def _of_task(sections: tuple[AccuracySection, ...], task: Spelling) -> tuple[AccuracySection, ...]:
+    """The sections of that task, their options overridden."""
+    return tuple(
         replace(section, task=Spelling(task.name, {**section.task.options, **task.options}))
-        for section in grid.accuracy
+        for section in sections
         if section.task.name == task.name
-    ]
-    return found or [AccuracySection(task=task)]
+    )
+
+
+def _asked_for(task: Spelling, measures: tuple[str, ...]) -> tuple[AccuracySection, ...]:
+    """Gradients at initialisation, where the grid has none on that task and somebody names the measure."""
+    return (AccuracySection(task=task, measure="gradients", trainings=()),) if "gradients" in measures else ()
 
 
 def _set(grid: Grid, text: str) -> Grid:
@@ -81,17 +86,18 @@ def _set(grid: Grid, text: str) -> Grid:
         raise HarnessError(f"wanted --set PATH=VALUE, found {text!r}", hint="--set training.learning_rate=0.003")
     match parts:
         case ["task", task, option]:
-            if task not in {section.task.name for section in grid.accuracy}:
-                raise unknown("task of the grid", task, {section.task.name for section in grid.accuracy})
+            known = {section.task.name for section in (*grid.accuracy, *grid.gradients)}
+            if task not in known:
+                raise unknown("task of the grid", task, known)
             return set_task_option(grid, task, {option: _only(values, text)})
         case ["cell", cell, option]:
             return replace(grid, cell_options=(*grid.cell_options, (cell, option, _only(values, text))))
         case ["model", option]:
-            sections = [replace(s, models=_changed(s.models, option, values, "model")) for s in grid.accuracy]
-            return replace(grid, accuracy=tuple(sections))
+            return change_sections(grid, lambda s: replace(s, models=_changed(s.models, option, values, "model")))
         case ["training", option]:
-            sections = [replace(s, trainings=_changed(s.trainings, option, values, "training")) for s in grid.accuracy]
-            return replace(grid, accuracy=tuple(sections))
+            return change_sections(
+                grid, lambda s: replace(s, trainings=_changed(s.trainings, option, values, "training"))
+            )
     raise HarnessError(
         f"wanted task.NAME.OPTION, cell.NAME.OPTION, model.OPTION or training.OPTION before =, found {path!r}"
     )

@@ -100,7 +100,7 @@ class Session:
         considered: set[Trial] = set()
         while not stopping.draining:
             more = []
-            for trial in self.plan_of("accuracy", "speed"):
+            for trial in self.plan_of("accuracy", "gradients", "speed"):
                 if trial not in considered and self._verdict_of_gate(trial) is not None:
                     considered.add(trial)
                     following = self._next(trial)
@@ -118,7 +118,7 @@ class Session:
 
     def _next(self, trial: Trial) -> list[Trial]:
         cell = str(trial.cell)
-        if trial.measure == "accuracy":
+        if trial.measure in ("accuracy", "gradients"):
             return [replace(trial, backend=b) for b in _after(self.planned.candidates.get(cell, ()), trial.backend)]
         if self._verdict_of_gate(replace(trial, versus=None)) is not None:
             return []

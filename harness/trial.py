@@ -10,7 +10,7 @@ from harness.options import changed_options, options_of
 from harness.settings import LayerShape, ModelSettings, TimingSettings, TrainingSettings
 from harness.spelling import Scalar, Spelling
 
-Measure = Literal["conformance", "accuracy", "speed", "memory"]
+Measure = Literal["conformance", "accuracy", "gradients", "speed", "memory"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +46,9 @@ class Trial:
     """One question. A measure fixes which of the optional fields are there; absent ones are None and not in the id.
 
     Always: `measure`, `cell`, `backend`, `device`, `dtype`, `threads`. Accuracy: `task`, `model`, `training`,
-    `seed`. Speed and memory: `shape`; speed also `versus`, the backend it is compared with, `versus_cell` where that
-    is another cell, and `timing` where it is not a grid's.
+    `seed`. Gradients: the same, or no `training`, which means at initialisation. Speed and memory: `shape`; speed also
+    `versus`, the backend it is compared with, `versus_cell` where that is another cell, and `timing` where it is not a
+    grid's.
     """
 
     measure: Measure
@@ -130,6 +131,8 @@ class Trial:
         parts += [str(part) for part in (self.task, self.shape) if part is not None]
         if self.training is not None:
             parts.append(f"lr {self.training.learning_rate:g}")
+        elif self.measure == "gradients":
+            parts.append("at initialisation")
         if self.seed is not None:
             parts.append(f"seed {self.seed}")
         return " · ".join(parts)

@@ -35,7 +35,7 @@ _SELECTION = (
     click.option("--cells", help="all, or a list: lstm,gru or lstm[forget_bias=1] or lstm@torch."),
     click.option("--backends", help="all, or a list of names."),
     click.option("--tasks", help="all, or a list: adding,g2p or adding[length=200]."),
-    click.option("--measures", help="A list out of accuracy, speed, memory."),
+    click.option("--measures", help="A list out of accuracy, gradients, speed, memory."),
     click.option("--seeds", type=int, help="How many seeds, for every task."),
     click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help=_SET),
     click.option("--device", help="cpu (the default) or cuda."),

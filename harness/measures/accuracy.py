@@ -25,33 +25,41 @@ def measure(trial: Trial, context: Context) -> Answer:
 
     The best weights are those of the evaluation with the best validation score by the leading metric.
     """
-    if trial.task is None or trial.model is None or trial.training is None or trial.seed is None:
-        raise HarnessError(f"wanted an accuracy trial with task, model, training and seed, found {trial}")
-    _settle(trial)
-    task = context.catalog.task(trial.task.spelling)
+    if trial.training is None or trial.model is None:
+        raise HarnessError(f"wanted an accuracy trial with a model and a training, found {trial}")
+    model, lesson = prepare(trial, context)
     cell = context.catalog.cell(trial.cell.spelling)
-    problem = task.problem()
-    plan = LayerPlan(inputs=0, hidden=trial.model.hidden, device=trial.device, dtype=trial.dtype)
-    builder = LayerBuilder(cell, context.catalog.backend(trial.backend), plan, trial.seed)
-    model = build_model(builder, problem, trial.model).to(trial.device)
-    lesson = Lesson(task=task, name=str(trial.task), seed=trial.seed, device=trial.device)
+    task, problem = lesson.task, lesson.task.problem()
 
     course = learn(model, lesson, trial.training)
 
-    values = _values(course, problem, trial.training.steps)
+    values = outcome(course, problem, trial.training.steps)
     values |= {f"baseline.{name}": Measured(score) for name, score in task.baseline().items()}
     values |= _sizes(model) | layers_of_model(trial.model, problem).measured(cell, itemsize=4)
-    last = course.history[-1]
-    if last.diverged:
-        status, reason = Status.DIVERGED, f"the loss was {last.losses[-1]} at step {last.step}"
-    else:
-        status, reason = Status.OK, ""
+    status = Status.DIVERGED if course.why_diverged else Status.OK
+    if status == Status.OK:
         model.load_state_dict(course.best_weights)
         exam = lesson.examine("test", trial.training.test)
         values |= {f"test.{name}": Measured(score) for name, score in evaluate(model, task, exam, trial.device).items()}
         values["tested"] = Measured(sum(batch.x.shape[1] for batch in exam), "examples")
-    curves = _curves(problem, course.history)
-    return Answer(values=values, arrays=curves, timed_arrays=frozenset({"seconds"}), status=status, reason=reason)
+    curves, timed = _curves(problem, course.history), frozenset({"seconds"})
+    return Answer(values=values, arrays=curves, timed_arrays=timed, status=status, reason=course.why_diverged)
+
+
+def prepare(trial: Trial, context: Context) -> tuple[torch.nn.Module, Lesson]:
+    """The trial's model with its initial weights, and what it is to learn; fixes threads and determinism.
+
+    Raises HarnessError for a trial without task, model or seed.
+    """
+    if trial.task is None or trial.model is None or trial.seed is None:
+        raise HarnessError(f"wanted a trial with task, model and seed, found {trial}")
+    _settle(trial)
+    task = context.catalog.task(trial.task.spelling)
+    cell = context.catalog.cell(trial.cell.spelling)
+    plan = LayerPlan(inputs=0, hidden=trial.model.hidden, device=trial.device, dtype=trial.dtype)
+    builder = LayerBuilder(cell, context.catalog.backend(trial.backend), plan, trial.seed)
+    model = build_model(builder, task.problem(), trial.model).to(trial.device)
+    return model, Lesson(task=task, name=str(trial.task), seed=trial.seed, device=trial.device)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,6 +70,12 @@ class Course:
     best: Evaluation | None
     best_weights: dict[str, Any]
     solved: bool
+
+    @property
+    def why_diverged(self) -> str:
+        """The loss that was not finite, and its step; "" where all were."""
+        last = self.history[-1]
+        return f"the loss was {last.losses[-1]} at step {last.step}" if last.diverged else ""
 
 
 def learn(model: torch.nn.Module, lesson: Lesson, settings: TrainingSettings) -> Course:
@@ -103,7 +117,8 @@ def _improves(a: Evaluation, b: Evaluation, metric: Metric) -> bool:
     return metric.is_better(a.scores[metric.name], b.scores[metric.name])
 
 
-def _values(course: Course, problem: Problem, budget: int) -> dict[str, Measured]:
+def outcome(course: Course, problem: Problem, budget: int) -> dict[str, Measured]:
+    """What a training came to: solved or not, after how many steps, the best validation scores."""
     last = course.history[-1]
     values = {
         "primary": Measured(problem.metrics[0].name),

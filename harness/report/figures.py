@@ -1,4 +1,4 @@
-"""A run's figures as PNG: learning curves, speed, memory, accuracy against speed, and one overview of all."""
+"""A run's figures as PNG: learning curves, gradients, speed, memory, accuracy against speed; one overview."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure, FigureBase
 
 from harness.report.bars import draw_memory, draw_speed, make_room
 from harness.report.curves import curve_handles, draw_curves
+from harness.report.gradient_curves import draw_gradients
 from harness.report.groups import Section, sections
 from harness.report.shapes import shapes, timed_shape, trials_at
 from harness.report.style import Looks, figure, legend, save
@@ -33,6 +34,8 @@ def write_figures(run: RunView, folder: Path) -> list[Path]:
         drawn["overview"] = _overview(run, tasks, looks)
     if tasks:
         drawn["learning_curves"] = _curves(run, tasks, looks)
+    if heard := sections(run, "gradients"):
+        drawn["gradients"] = draw_gradients(run, heard, looks)
     if speeds:
         drawn["speed"] = _bars(run, speeds, looks, draw_speed)
     if memories:

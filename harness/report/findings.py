@@ -6,6 +6,7 @@ from harness.record import Record, Status
 from harness.report.costs import memory_findings
 from harness.report.groups import sections
 from harness.report.learning import learning
+from harness.report.remembering import remembering
 from harness.report.speeds import speed_findings
 from harness.report.tables import all_tables
 from harness.report.wording import listing, number
@@ -13,11 +14,15 @@ from harness.store import RunView
 
 
 def findings(run: RunView) -> list[str]:
-    """The sentences, in the order of the questions: is it right, does it learn, how fast is it, what does it cost."""
+    """The sentences, in the order of the questions.
+
+    Is it right, does it learn, how far back does it hear, how fast is it, what does it cost?
+    """
     tables = all_tables(run)
     told = _gate(run)
     for section in sections(run):
         told += learning(section)
+    told += remembering(run)
     told += speed_findings(tables["speed"])
     told += memory_findings(tables["memory"])
     return told + _machines(run) + _coverage(run)

@@ -16,7 +16,7 @@ from harness.report.wording import count, setting
 from harness.settings import ModelSettings, TrainingSettings
 from harness.statistics import Estimate
 from harness.store import RunView
-from harness.trial import Trial
+from harness.trial import Measure, Trial
 
 Numbers = NDArray[np.float64]
 
@@ -188,11 +188,11 @@ class Section:
         return group.trial.pair if self.several_backends else group.cell
 
 
-def sections(run: RunView) -> list[Section]:
-    """The accuracy trials of a run, in plan order."""
+def sections(run: RunView, measure: Measure = "accuracy") -> list[Section]:
+    """The trials of a run that ask something of cells on tasks, in plan order."""
     trials: dict[tuple[Trial, Match | None], list[Trial]] = {}
     for trial in run.planned:
-        if trial.measure == "accuracy":
+        if trial.measure == measure:
             for match in run.places(trial):
                 trials.setdefault((replace(trial, seed=None), match), []).append(trial)
     found: dict[Any, list[Group]] = {}
@@ -228,7 +228,7 @@ def _as_planned(model: ModelSettings | None, match: Match | None) -> ModelSettin
 
 
 def _without_rate(training: TrainingSettings | None) -> tuple[tuple[str, Any], ...]:
-    plain = dataclasses.asdict(training or TrainingSettings())
+    plain = dataclasses.asdict(training) if training else {}
     return tuple((name, value) for name, value in plain.items() if name != "learning_rate")
 
 

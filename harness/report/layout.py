@@ -9,6 +9,7 @@ import pandas as pd
 
 from harness.report import tables, trainings
 from harness.report.groups import Group, Section, sections
+from harness.report.remembering import gradient_tables
 from harness.report.speeds import machine_noise, speed
 from harness.report.wording import NOTHING, count, duration, listing, number, plain_name, setting, size, spread
 from harness.store import RunView
@@ -37,6 +38,7 @@ def shown_tables(run: RunView) -> Iterator[Shown]:
     """Every table that has rows, in the order of the questions."""
     for section in sections(run):
         yield _accuracy(section)
+    yield from (_shown(*table) for table in gradient_tables(run))
     yield from _by_shape("speed", speed(run), machine_noise(run))
     yield from _by_shape("memory", tables.memory(run))
     yield from _gate(run)

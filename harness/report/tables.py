@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from harness.record import Status
+from harness.report.remembering import gradients
 from harness.report.rows import frame, number, placed, planned, status
 from harness.report.speeds import speed
 from harness.report.trainings import accuracy, scores
@@ -20,6 +21,7 @@ def all_tables(run: RunView) -> dict[str, pd.DataFrame]:
     makers: dict[str, Callable[[RunView], pd.DataFrame]] = {
         "accuracy": accuracy,
         "scores": scores,
+        "gradients": gradients,
         "speed": speed,
         "memory": memory,
         "gate": gate,
