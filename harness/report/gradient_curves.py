@@ -66,35 +66,38 @@ def _draw(above: Axes, below: Axes, run: RunView, section: Section, looks: Looks
     if not groups:
         say_nothing(above, "no gradients")
         return []
-    _scale(above, below, max(longest_lag(group) for group in groups))
+    norms = [norms_of(run, group) for group in groups]
+    _scale(
+        above, below, max(longest_lag(group) for group in groups), max((n.max() for n in norms if n.size), default=1)
+    )
     labels = []
-    for place, group in enumerate(groups):
+    for place, (group, of_group) in enumerate(zip(groups, norms, strict=True)):
         colour, marker = looks.colour(group.trial.cell), MARKERS[place % len(MARKERS)]
         _bar(below, place, group, colour, marker)
-        if (norms := norms_of(run, group)).size:
+        if of_group.size:
             style = {
                 "color": colour,
                 "linestyle": looks.line(group),
                 "marker": marker,
                 "markevery": (place, MARK_EVERY),
             }
-            labels.append(_curve(above, norms, style, section.label(group)))
+            labels.append(_curve(above, of_group, style, section.label(group)))
     below.set_yticks(range(len(groups)), [section.label(group) for group in groups])
     below.set_ylim(len(groups) - 0.4, -0.6)
     return labels
 
 
-def _scale(above: Axes, below: Axes, longest: float) -> None:
+def _scale(above: Axes, below: Axes, longest: float, greatest: float) -> None:
     above.set_xlim(0, longest)
     above.set_yscale("log")
-    above.set_ylim(FLOOR, 1.5)
+    above.set_ylim(FLOOR, 1.5 * max(1.0, greatest))
     above.set_ylabel("share of the last step's gradient\nthat arrives")
     above.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
     above.yaxis.set_minor_locator(NullLocator())
     above.axhspan(FLOOR, LEVEL, color=QUIET, alpha=0.09, linewidth=0, zorder=0)
     above.axhline(LEVEL, color=QUIET, linestyle=(0, (2, 2)), linewidth=1.2, zorder=1.5)
     above.annotate(
-        "below 1 %: forgotten",
+        "forgotten",
         (1, 0),
         (-4, 5),
         xycoords="axes fraction",
