@@ -34,7 +34,7 @@ class Clockless:
     def warm(self, mode):
         return self.seconds, True
 
-    def time(self, mode, calls, seconds):
+    def time(self, mode, calls, untimed):
         return self.seconds * self.pair * float(np.exp(self.rng.normal(0, 0.002))), 1980.0, 0x40
 
 

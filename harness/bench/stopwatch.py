@@ -17,8 +17,6 @@ WARM_SECONDS = 0.3
 """When warming up gives up on becoming steady."""
 COLD_CALLS = {"cpu": 1, "cuda": 10}
 """Calls before anything is looked at: they load kernels, choose algorithms and grow pools."""
-SETTLE_SECONDS = 50e-3
-"""A step that takes longer than this needs no call beforehand to have its caches back."""
 
 
 class Stopwatch:
@@ -64,18 +62,16 @@ class Stopwatch:
         self._verify()
         return before, steady
 
-    def time(self, mode: str, calls: int, seconds: float = 0.0) -> tuple[float, float, int]:
+    def time(self, mode: str, calls: int, untimed: int) -> tuple[float, float, int]:
         """One turn: seconds a call, the device's clock in MHz, why it was held back (both as `Clock.state` says).
 
-        Before it an untimed call, because the other side had the caches, unless one takes `SETTLE_SECONDS`;
-        `seconds`: what a call took when it was warmed up.
+        `untimed` calls come first, because the other side had the caches.
         """
         gc.collect()
         gc.freeze()
         gc.disable()
         try:
-            if seconds < SETTLE_SECONDS:
-                self._seconds(mode, 1)
+            self._seconds(mode, untimed)
             return self._seconds(mode, calls) / calls, *self._clock.state()
         finally:
             gc.enable()

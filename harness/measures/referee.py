@@ -26,6 +26,8 @@ COLD_MODES = ("train_cold", "forward_cold")
 """On CUDA also: each call alone, after the second-level cache has been emptied."""
 TURN_SECONDS = 5e-3
 """What the slowest side's turn takes at least: 1e5 times the clock's step."""
+SETTLE_SECONDS = 5e-3
+"""A step that takes at least so long has its caches back within it; a shorter one gets an untimed call each turn."""
 FEWEST_ROUNDS = 3
 LOOK = 4
 """How many pairs are added before the width is looked at again."""
@@ -110,9 +112,14 @@ def schedule_for(seconds: Mapping[str, Iterable[float]], settings: TimingSetting
     """
     by_mode = {mode: tuple(sides) for mode, sides in seconds.items()}
     calls = {mode: max(1, math.ceil(TURN_SECONDS / max(sides))) for mode, sides in by_mode.items()}
-    round_seconds = sum((calls[mode] + 1) * sum(sides) for mode, sides in by_mode.items())
+    round_seconds = sum((calls[mode] + untimed(side)) * side for mode, sides in by_mode.items() for side in sides)
     fitting = int(settings.seconds / (settings.pairs * round_seconds))
     return Schedule(rounds=max(min(FEWEST_ROUNDS, settings.rounds), min(settings.rounds, fitting)), calls=calls)
+
+
+def untimed(seconds: float) -> int:
+    """How many calls of a step of so many seconds a turn begins with."""
+    return int(seconds < SETTLE_SECONDS)
 
 
 def _is_enough(board: _Board, number: int, settings: TimingSettings, elapsed: float) -> bool:
@@ -159,7 +166,7 @@ def _rounds(board: _Board, workers: list[Worker], mode: str, seconds: list[float
     for number in range(board.schedule.rounds):
         calls = max(1, round(board.schedule.calls[mode] * rng.uniform(0.9, 1.1)))
         for side in rng.permutation(len(workers)):
-            taken, clock, reasons = workers[side].ask("time", mode, calls, seconds[side])
+            taken, clock, reasons = workers[side].ask("time", mode, calls, untimed(seconds[side]))
             samples[side, number], clocks[side, number] = taken, clock
             board.throttled += reasons != 0
     board.samples.setdefault(mode, []).append(samples)
