@@ -63,6 +63,10 @@ class Backend(Protocol):
         """Why it cannot run this cell there, or None. Cheap facts only: no torch import, no CUDA context."""
         ...
 
+    def text(self, cell: Cell) -> str:
+        """What it runs for that cell, for a reader: source text, or a sentence about somebody else's code."""
+        ...
+
     def build(self, cell: Cell, plan: LayerPlan) -> Layer:
         """A ready layer; its weights are overwritten with the cell's initial ones by the caller."""
         ...

@@ -22,6 +22,10 @@ class Planted:
         """It stands on torch.nn's LSTM."""
         return None if cell.about.name == "lstm" else "only the LSTM is planted"
 
+    def text(self, cell: harness.Cell) -> str:
+        """Whose code runs."""
+        return "torch.nn.LSTM, and a wait"
+
     def build(self, cell: harness.Cell, plan: harness.LayerPlan) -> harness.Layer:
         """A layer that keeps its own graph and waits."""
         import torch

@@ -71,3 +71,12 @@ def test_an_unwritable_results_folder_is_said_before_anything_runs(command, tmp_
     done = command("run", "--results", "file/results")
     assert done.returncode == 2
     assert "cannot write to the results folder" in done.stderr
+
+
+def test_show_prints_what_a_backend_runs_for_a_cell(command):
+    done = command("show", "gru@eager")
+    assert done.returncode == 0, done.stderr
+    assert "def step(self, ops, p, x, state):" in done.stdout
+    refused = command("show", "gru_reset_before@torch")
+    assert refused.returncode == 2
+    assert "torch.nn has no gru_reset_before" in refused.stderr

@@ -34,6 +34,9 @@ class Planted:
     def why_not(self, cell, device, dtype):
         return None
 
+    def text(self, cell):
+        return ""
+
     def build(self, cell, plan):
         forward = self.forward
 

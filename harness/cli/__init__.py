@@ -12,7 +12,7 @@ VERBS = {
     "run": "Run a grid: what has an answer already is not run again.",
     "plan": "Show what a run would do, and what is answered already.",
     "list": "List cells, backends, tasks, grids and plugins.",
-    "show": "Show a trial's question, answer and log.",
+    "show": "Show a trial's question, answer and log; or what a backend runs for a cell.",
     "compare": "Compare two sides, or a side with another revision: faster, smaller, better?",
     "doctor": "Find out what this machine's timings are worth.",
     "replay": "Run a recorded trial again: is the answer the same?",

@@ -1,24 +1,33 @@
-"""`harness show ID`: a trial's question, answer and log."""
+"""`harness show`: a trial's question, answer and log; or what a backend runs for a cell."""
 
+import inspect
 import json
 from pathlib import Path
 
 import click
 
-from harness.cli.options import json_option, results_option
+from harness.choosing import why_not
+from harness.cli.options import json_option, plugin_option, results_option
 from harness.cli.recorded import recorded
+from harness.errors import HarnessError
+from harness.plugins import load
 from harness.record import Record
+from harness.spelling import Spelling, parse
 
 
 @click.command(name="show")
 @click.argument("id")
+@plugin_option
 @results_option
 @json_option
-def command(id: str, results: Path, as_json: bool) -> None:
-    """Show a trial's question, answer and log.
+def command(id: str, plugins: tuple[Path, ...], results: Path, as_json: bool) -> None:
+    """Show a trial's question, answer and log, or what a backend runs for a cell.
 
-    ID is a trial's id or the beginning of one, as `plan` and the tables give it.
+    ID is a trial's id or the beginning of one, as `plan` and the tables give it, or a pair: lstm@numpy.
     """
+    if "@" in id:
+        _show_pair(parse(id), plugins, as_json)
+        return
     found = recorded(results, id)
     run, record = found[-1]
     if as_json:
@@ -35,6 +44,20 @@ def command(id: str, results: Path, as_json: bool) -> None:
     click.echo(f"  {'answer digest':<32} {record.answer}\n  {'basis':<32} {record.basis}")
     if record.output:
         click.echo(f"\nend of its output\n{record.output}")
+
+
+def _show_pair(pair: Spelling, files: tuple[Path, ...], as_json: bool) -> None:
+    """The cell, its equation and the backend's text."""
+    catalog = load(files)
+    cell, backend = catalog.cell(Spelling(pair.name, pair.options)), catalog.backend(pair.backend or "")
+    if reason := why_not(catalog, cell, backend.about.name, backend.devices[0], "float32"):
+        raise HarnessError(f"{pair} cannot run: {reason}")
+    text = backend.text(cell)
+    if as_json:
+        click.echo(json.dumps({"schema": 1, "pair": str(pair), "text": text}, ensure_ascii=False))
+        return
+    equation = inspect.cleandoc(type(cell).__doc__ or "").partition("\n\n")[0]
+    click.echo(f"{pair}: {cell.about.title}, {backend.about.title}\n{equation}\n\n{text}")
 
 
 def _plain(record: Record) -> object:

@@ -1,6 +1,7 @@
 """The backend `numpy`: forward and backward through time written by hand, for four cells on the CPU."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import harness
 from harness.backend import Dtype
@@ -27,6 +28,10 @@ class NumpyBackend:
         if dtype not in DTYPES:
             return f"NumPy computes in {' and '.join(DTYPES)}, not in {dtype}"
         return None
+
+    def text(self, cell: harness.Cell) -> str:
+        """The cell's own file: forward and backward."""
+        return (Path(__file__).parent / f"{cell.about.name}.py").read_text("utf-8").rstrip()
 
     def build(self, cell: harness.Cell, plan: harness.LayerPlan) -> harness.Layer:
         """The cell's hand-written passes behind a torch module."""

@@ -1,5 +1,7 @@
 """Two backends: `torch` runs cells by torch.nn, `eager` loops any cell's step under autograd."""
 
+import inspect
+import textwrap
 from dataclasses import dataclass
 
 import harness
@@ -21,6 +23,10 @@ class TorchBackend:
             return f"torch.nn has no {cell.about.name}"
         return _why_not_device(device, dtype)
 
+    def text(self, cell: harness.Cell) -> str:
+        """Which module of torch's."""
+        return f"torch.nn.{MODULES[cell.about.name]}"
+
     def build(self, cell: harness.Cell, plan: harness.LayerPlan) -> harness.Layer:
         """The torch.nn module behind the cell's names."""
         from harness_torch.native import NativeLayer
@@ -38,6 +44,10 @@ class EagerBackend:
     def why_not(self, cell: harness.Cell, device: str, dtype: Dtype) -> str | None:
         """TF32 exists only on CUDA."""
         return _why_not_device(device, dtype)
+
+    def text(self, cell: harness.Cell) -> str:
+        """The step itself."""
+        return textwrap.dedent(inspect.getsource(type(cell).step)).rstrip()
 
     def build(self, cell: harness.Cell, plan: harness.LayerPlan) -> harness.Layer:
         """The loop over the step."""

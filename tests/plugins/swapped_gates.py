@@ -13,6 +13,9 @@ class SwappedGates:
     def why_not(self, cell, device, dtype):
         return None if cell.about.name == "lstm" else "it runs lstm only"
 
+    def text(self, cell):
+        return ""
+
     def build(self, cell, plan):
         import torch
 

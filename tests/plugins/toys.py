@@ -77,6 +77,9 @@ class Toy:
     def why_not(self, cell, device, dtype):
         return None
 
+    def text(self, cell):
+        return ""
+
     def build(self, cell, plan):
         return self.act(cell, plan) if self.act in (other, faint) else layer(cell, plan, self.act)
 
