@@ -51,11 +51,13 @@ def standings(scores: Sequence[NDArray[Any]], rng: np.random.Generator, *, level
 def ranks(scores: Sequence[NDArray[Any]], redrawn: NDArray[Any], *, level: float = LEVEL) -> list[Estimate]:
     """Each cell's rank by its interquartile mean, equal ones sharing the mean of theirs, with a rank interval.
 
-    `redrawn` [C, draws], of which each draw is ranked anew; the interval is rounded outwards to whole ranks, and NaN
-    where the seeds are too few for one.
+    `redrawn` [C, draws], of which each draw is ranked anew. Equal cells have each other's places within their
+    intervals, which are rounded outwards to whole ranks, and NaN where the seeds are too few for one.
     """
     values = stats.rankdata(-interquartile_means(scores))
-    low, high = quantiles(stats.rankdata(-redrawn, axis=0), tail(scores, level=level))
+    cut = tail(scores, level=level)
+    low, _ = quantiles(stats.rankdata(-redrawn, axis=0, method="min"), cut)
+    _, high = quantiles(stats.rankdata(-redrawn, axis=0, method="max"), cut)
     n = sum(table.shape[1] for table in scores)
     return [
         Estimate(value=float(value), low=float(np.floor(least)), high=float(np.ceil(most)), n=n)

@@ -6,19 +6,18 @@ from harness.record import Record, Status
 from harness.report.costs import memory_findings, speed_findings
 from harness.report.groups import sections
 from harness.report.learning import learning
-from harness.report.tables import all_tables
+from harness.report.tables import memory, speed
 from harness.report.wording import listing, number
 from harness.store import RunView
 
 
 def findings(run: RunView) -> list[str]:
     """The sentences, in the order of the questions: is it right, does it learn, how fast is it, what does it cost."""
-    tables = all_tables(run)
     told = _gate(run)
     for section in sections(run):
         told += learning(section)
-    told += speed_findings(tables["speed"])
-    told += memory_findings(tables["memory"])
+    told += speed_findings(speed(run))
+    told += memory_findings(memory(run))
     return told + _coverage(run)
 
 

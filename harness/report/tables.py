@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from harness.record import Status
+from harness.report.ranking import comparisons, standings
 from harness.report.rows import frame, number, place, planned, status, value
 from harness.report.trainings import accuracy, scores
 from harness.store import RunView
@@ -19,6 +20,8 @@ def all_tables(run: RunView) -> dict[str, pd.DataFrame]:
     makers: dict[str, Callable[[RunView], pd.DataFrame]] = {
         "accuracy": accuracy,
         "scores": scores,
+        "comparisons": comparisons,
+        "standings": standings,
         "speed": speed,
         "memory": memory,
         "gate": gate,
