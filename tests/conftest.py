@@ -4,12 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from harness import plugins
+from harness import plugins, store
 
 # No test depends on the clock: neither an example's time nor that of drawing it, slow on a first run, fails one.
 settings.register_profile("harness", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -58,3 +60,27 @@ def wrong_examples_file() -> Path:
 def grid(tmp_path) -> Path:
     """A small grid, where `command` finds it as small.toml."""
     return Path(shutil.copy(HERE / "grids" / "small.toml", tmp_path))
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes a run from answers (record, arrays) and trials without an answer; reads it back as the report does."""
+
+    def written(answers, unanswered=(), impossible=()):
+        planned = [answer.trial for answer, _ in answers] + list(unanswered)
+        with store.Results(tmp_path / "results") as results:
+            writer = store.RunWriter(results.new_run("20300101-000000-quick"))
+            described = {"grid": {"name": "quick", "title": "a first look"}, "facts": {"cpu": "a CPU", "cores": 2}}
+            writer.describe(described, [store.Planned(trial=t, basis="b") for t in planned], impossible)
+            for answer, arrays in answers:
+                if arrays:
+                    np.savez(tmp_path / "arrays.npz", **arrays)
+                    kept = writer.keep_arrays(answer.id, tmp_path / "arrays.npz")
+                    writer.write(replace(answer, arrays=kept))
+                else:
+                    writer.write(answer)
+            writer.close()
+        return store.read_run(tmp_path / "results")
+
+    yield written
+    shutil.rmtree(tmp_path / "results", ignore_errors=True)

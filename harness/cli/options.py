@@ -27,6 +27,8 @@ results_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, nothing else.")
 
+full_option = click.option("--full", is_flag=True, help="Show cells compared in pairs and ranked, too.")
+
 _SET = (
     "task.adding.length=200, cell.lstm.forget_bias=1, model.hidden=128, training.learning_rate=0.01,0.003. Repeatable."
 )

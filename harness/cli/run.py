@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from harness import plugins
-from harness.cli.options import chosen_grid, json_option, plugin_option, results_option, selection_options
+from harness.cli.options import chosen_grid, full_option, json_option, plugin_option, results_option, selection_options
 from harness.cli.progress import Progress
 from harness.cli.showing import show_report
 from harness.events import Opened
@@ -22,15 +22,18 @@ from harness.session import RunOptions
 @results_option
 @click.option("--jobs", type=click.IntRange(min=1), help="Trials at once; all cores by default. Speed runs alone.")
 @click.option("--fresh", is_flag=True, help="Ask again what has an answer already.")
+@full_option
 @json_option
 @click.pass_context
 def command(
     ctx: click.Context,
     /,
+    *,
     plugins: tuple[Path, ...],
     results: Path,
     jobs: int | None,
     fresh: bool,
+    full: bool,
     as_json: bool,
     **selection: Any,
 ) -> None:
@@ -51,7 +54,7 @@ def command(
                 folder = event.folder
         interrupted = stopping.draining
     if folder is not None:
-        fine = _report(results, folder.name, as_json=as_json)
+        fine = _report(results, folder.name, as_json=as_json, full=full)
         ctx.exit(130 if interrupted else 0 if fine else 1)
 
 
@@ -59,11 +62,11 @@ def _load(files: tuple[Path, ...]) -> plugins.Catalog:
     return plugins.load(files)
 
 
-def _report(results: Path, name: str, *, as_json: bool) -> bool:
+def _report(results: Path, name: str, *, as_json: bool, full: bool) -> bool:
     """Shows the report. Returns whether every planned trial has a row that is ok, diverged or skipped."""
     from harness import store
 
     view = store.read_run(results, name)
-    show_report(view, as_json=as_json)
+    show_report(view, as_json=as_json, full=full)
     sys.stdout.flush()
     return all(trial.id in view.records and view.records[trial.id].status.is_fine for trial in view.planned)

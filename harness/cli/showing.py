@@ -8,7 +8,7 @@ import click
 from harness.store import RunView
 
 
-def show_report(view: RunView, *, as_json: bool) -> None:
+def show_report(view: RunView, *, as_json: bool, full: bool = False) -> None:
     """Writes tables and figures into the run's folder and prints tables and findings."""
     from rich.console import Console
 
@@ -17,12 +17,12 @@ def show_report(view: RunView, *, as_json: bool) -> None:
     from harness.report.terminal import print_report
     from harness.report.writing import write_report
 
-    written = write_report(view, view.folder)
+    written = write_report(view, view.folder, full=full)
     if as_json:
         tables = {name: json.loads(table.to_json(orient="records")) for name, table in all_tables(view).items()}
         document = {"schema": 1, "run": view.name, "findings": findings(view), "tables": tables}
         click.echo(json.dumps(document, ensure_ascii=False))
     else:
         width = shutil.get_terminal_size((100, 24)).columns
-        print_report(view, Console(width=max(60, width)))
+        print_report(view, Console(width=max(60, width)), full=full)
     click.echo(f"\n{len(written)} files in {view.folder}", err=True)

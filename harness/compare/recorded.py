@@ -4,16 +4,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from harness import statistics
+from harness import seeds, statistics
 from harness.compare.claims import Claim
 from harness.errors import HarnessError
+from harness.report.comparing import FEWEST_SEEDS
 from harness.report.groups import Group, Numbers, Section, sections
 from harness.report.wording import plain_name
 from harness.spelling import Spelling
 from harness.store import RunView
-
-FEWEST_SEEDS = 3
-"""With two, an interval can be arbitrarily narrow by chance."""
 
 
 def compare_recorded(a: Spelling, b: Spelling, run: RunView) -> Iterator[Claim]:
@@ -81,7 +79,7 @@ def _claim(
         sides=(float(np.median(samples[0])), float(np.median(samples[1]))),
         unit="median",
         details={
-            "p": statistics.sign_flip(differences),
+            "p": statistics.sign_flip(differences, seeds.stream(0, "sign flip")),
             "setting": section.setting,
             "planned": min(group.planned for group in groups),
         },

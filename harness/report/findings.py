@@ -7,8 +7,8 @@ from harness.report.costs import memory_findings
 from harness.report.groups import sections
 from harness.report.learning import learning
 from harness.report.remembering import remembering
-from harness.report.speeds import speed_findings
-from harness.report.tables import all_tables
+from harness.report.speeds import speed, speed_findings
+from harness.report.tables import memory
 from harness.report.wording import listing, number
 from harness.store import RunView
 
@@ -18,13 +18,12 @@ def findings(run: RunView) -> list[str]:
 
     Is it right, does it learn, how far back does it hear, how fast is it, what does it cost?
     """
-    tables = all_tables(run)
     told = _gate(run)
     for section in sections(run):
         told += learning(section)
     told += remembering(run)
-    told += speed_findings(tables["speed"])
-    told += memory_findings(tables["memory"])
+    told += speed_findings(speed(run))
+    told += memory_findings(memory(run))
     return told + _machines(run) + _coverage(run)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import statistics
+from harness.censoring import restricted_mean
 from harness.matching import Match
 from harness.record import Record, Status
 from harness.report.wording import count, setting
@@ -126,10 +126,9 @@ class Group:
         return np.where(np.isnan(found), math.inf, found)
 
     def restricted_mean(self) -> Estimate:
-        """The mean of the steps to solve, cut at the budget, with its t interval; no interval where none solved."""
-        found = statistics.mean(np.minimum(self.steps_to_solve(), self.budget))
-        low, high = (max(found.low, 0.0), min(found.high, self.budget)) if self.solved else (math.nan, math.nan)
-        return replace(found, low=low, high=high)
+        """The mean of the steps to solve, a training counting at most the budget; so does one that diverged."""
+        steps = self.steps_to_solve()
+        return restricted_mean(np.minimum(steps, self.budget), np.isfinite(steps), self.budget)
 
     def by_seed(self, samples: Numbers) -> dict[int, float]:
         """Numbers of the records, by seed."""

@@ -1,16 +1,18 @@
 """Tables as a reader sees them: which columns, under which words, with which title. Cells are finished text."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from harness.report import tables, trainings
+from harness.report.comparing import FEWEST_SEEDS
 from harness.report.groups import Group, Section, sections
 from harness.report.remembering import gradient_tables
 from harness.report.speeds import machine_noise, speed
+from harness.report.standing import full_tables
 from harness.report.wording import NOTHING, count, duration, listing, number, plain_name, setting, size, spread
 from harness.store import RunView
 from harness.trial import Measure
@@ -18,7 +20,7 @@ from harness.trial import Measure
 Row = dict[str, str]
 OPTIONAL = (
     *("FLOPs", "state", "in cells", "first", "forward finds", "kept for backward", "÷ baseline", "forward is"),
-    *("forward ×", "train finds", "forward", "mean steps"),
+    *("forward ×", "train finds", "forward", "steps"),
 )
 MOST_FAILURES = 12
 
@@ -34,11 +36,13 @@ class Shown:
     optional: tuple[str, ...] = ()
 
 
-def shown_tables(run: RunView) -> Iterator[Shown]:
-    """Every table that has rows, in the order of the questions."""
+def shown_tables(run: RunView, *, full: bool = False) -> Iterator[Shown]:
+    """Every table that has rows, in the order of the questions; pairs of cells and their ranks only in `full`."""
     for section in sections(run):
         yield _accuracy(section)
     yield from (_shown(*table) for table in gradient_tables(run))
+    if full:
+        yield from (_shown(*text) for text in full_tables(run))
     yield from _by_shape("speed", speed(run), machine_noise(run))
     yield from _by_shape("memory", tables.memory(run))
     yield from _gate(run)
@@ -62,7 +66,13 @@ def _accuracy(section: Section) -> Shown:
     ]
     note = "n: seeds with a result, of those planned. Test scores: median [least–greatest] over seeds."
     if _has_criterion(section):
-        note = "Solved: Wilson's 95 % interval. Steps to solve: median; mean, each at most the budget, 95 %. " + note
+        note = (
+            "Solved: Wilson's 95 % interval. Steps to solve: median [least–greatest]; mean, a training counting at "
+            f"most the budget, with its 95 % interval. {note}"
+        )
+    few = min(group.n for group in section.groups)
+    if few < FEWEST_SEEDS:
+        note += f" n = {few}: too few to tell cells apart ({FEWEST_SEEDS} at least)."
     if len(section.learning_rates) > 1:
         note += " ✓: the learning rate chosen on validation."
     note += _matching(found)
@@ -90,7 +100,7 @@ def _accuracy_row(section: Section, group: Group, row: "pd.Series[Any]") -> Row:
         found = trainings.score(group, metric)
         shown[plain_name(metric)] = spread(found["test_median"], found["test_min"], found["test_max"])
         if "÷ baseline" not in shown:
-            shown["÷ baseline"] = number(found["ratio_to_baseline"], 2)
+            shown["÷ baseline"] = _ratio(found)
     shown |= {"H": count(row["hidden"]), "parameters": count(row["parameters"])}
     shown |= {"in cells": count(row["cell_parameters"]), "state": size(row["state_bytes"])}
     return shown | {"FLOPs": count(row["flops_per_step"]), "on": group.trial.backend}
@@ -99,13 +109,21 @@ def _accuracy_row(section: Section, group: Group, row: "pd.Series[Any]") -> Row:
 def _solving(group: Group, row: "pd.Series[Any]") -> Row:
     if math.isnan(row["solved"]):
         return dict.fromkeys(("solved", "steps", "mean steps"), NOTHING)
-    budget, median = count(group.budget), row["steps_median"]
-    mean = f"{count(row['steps_mean'])} [{count(row['steps_mean_low'])}–{count(row['steps_mean_high'])}]"
+    median, least, most = (
+        count(steps) if math.isfinite(steps) else f">{count(group.budget)}"
+        for steps in (row["steps_median"], row["steps_min"], row["steps_max"])
+    )
     return {
         "solved": f"{group.solved}/{group.n} [{row['solve_rate_low']:.2f}–{row['solve_rate_high']:.2f}]",
-        "steps": count(median) if math.isfinite(median) else f">{budget}",
-        "mean steps": mean if group.solved else f"≥{budget}",
+        "steps": median if least == most else f"{median} [{least}–{most}]",
+        "mean steps": f"{count(row['steps_mean'])} [{count(row['steps_mean_low'])}–{count(row['steps_mean_high'])}]",
     }
+
+
+def _ratio(found: Mapping[str, float]) -> str:
+    """A score over the baseline's: median and range, as of the score itself."""
+    baseline = found["baseline"] or math.nan
+    return spread(*(found[name] / baseline for name in ("test_median", "test_min", "test_max")))
 
 
 def _by_shape(measure: Measure, table: pd.DataFrame, remark: str = "") -> Iterator[Shown]:

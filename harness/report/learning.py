@@ -8,7 +8,7 @@ import numpy as np
 from harness import statistics
 from harness.report.comparing import FEWEST_SEEDS, Comparison, compare
 from harness.report.groups import Group, Section
-from harness.report.wording import count, estimate, listing, number, plain_name, setting
+from harness.report.wording import count, estimate, listing, number, plain_name, setting, spread
 
 
 def learning(section: Section) -> list[str]:
@@ -75,7 +75,8 @@ def _scoring(section: Section, groups: Sequence[Group]) -> list[str]:
     told = listing(_score(section, group, metric) for group in groups)
     baseline = groups[0].baseline(metric)
     against = "" if math.isnan(baseline) else f"; the baseline without memory has {number(baseline)}"
-    sentences = [f"{lead} {_rates(section, groups)}: {told}{against}."]
+    what = "median and range over seeds that have a result"
+    sentences = [f"{lead} {_rates(section, groups)}, {what}: {told}{against}."]
     able = [g for g in groups if g.is_complete and np.isfinite(g.scores(metric)).all()]
     if len(able) < 2:
         return sentences
@@ -86,10 +87,8 @@ def _scoring(section: Section, groups: Sequence[Group]) -> list[str]:
 
 def _score(section: Section, group: Group, metric: str) -> str:
     found = group.scores(metric)
-    seeds = f"{group.n} seeds" if group.is_complete else f"{group.n} of {group.planned} seeds"
-    if np.isfinite(found).all():
-        return f"{section.label(group)} {estimate(statistics.mean(found))} ({seeds})"
-    return f"{section.label(group)} {number(float(np.median(found)))} (median of {seeds}, some diverged)"
+    middle = spread(float(np.median(found)), float(found.min()), float(found.max()))
+    return f"{section.label(group)} {middle} ({group.n}/{group.planned})"
 
 
 def _better(section: Section, comparison: Comparison, *, higher: bool) -> str:
@@ -101,7 +100,7 @@ def _better(section: Section, comparison: Comparison, *, higher: bool) -> str:
 def _verdict(section: Section, lead: str, claims: Sequence[str], found: Sequence[Comparison]) -> str:
     n = min(comparison.difference.n for comparison in found)
     if n < FEWEST_SEEDS:
-        return f"{lead}: too few seeds to rank (n = {n})."
+        return f"{lead}: n = {n}: too few seeds to tell cells apart ({FEWEST_SEEDS} at least)."
     pairs = f"{len(found)} comparisons together" if len(found) > 1 else "one comparison"
     basis = f"paired by seed, n = {n}, 95 % for {pairs}"
     open_pairs = [f"{section.label(c.less)} and {section.label(c.more)}" for c in found if not c.is_decided]

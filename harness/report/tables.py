@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from harness.record import Status
+from harness.report.ranking import comparisons, standings
 from harness.report.remembering import gradients
 from harness.report.rows import frame, number, placed, planned, status
 from harness.report.speeds import speed
@@ -21,6 +22,8 @@ def all_tables(run: RunView) -> dict[str, pd.DataFrame]:
     makers: dict[str, Callable[[RunView], pd.DataFrame]] = {
         "accuracy": accuracy,
         "scores": scores,
+        "comparisons": comparisons,
+        "standings": standings,
         "gradients": gradients,
         "speed": speed,
         "memory": memory,

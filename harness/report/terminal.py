@@ -17,10 +17,10 @@ LONGEST_WORD = 32
 FIGURES_START = frozenset("0123456789–∞≥>")
 
 
-def print_report(run: RunView, console: Console) -> None:
-    """Prints every table that has rows, then what they say. Names are text, never markup."""
+def print_report(run: RunView, console: Console, *, full: bool = False) -> None:
+    """Prints every table that has rows, pairs and ranks only in `full`, then what they say. Names are no markup."""
     console.print(Text(_heading(run), style="bold"))
-    for shown in shown_tables(run):
+    for shown in shown_tables(run, full=full):
         console.print()
         console.print(Text(shown.title, style="bold"))
         console.print(_table(shown, console.width))

@@ -13,8 +13,8 @@ from harness.store import RunView
 def accuracy(run: RunView) -> pd.DataFrame:
     """One row a task, cell and setting: n of planned, solved with Wilson's interval, steps to solve, the leading score.
 
-    Steps to solve: the median, infinite where half did not solve; and the mean restricted to the budget (each
-    training counts at most the budget) with its t interval. Scores: median, least and greatest over the seeds; a
+    Steps to solve: median, least and greatest, infinite where it did not solve; and the mean restricted to the budget
+    (each training counts at most the budget) with its interval. Scores: median, least and greatest over the seeds; a
     training that diverged counts as the worst. The ratio is the median's to the baseline's.
     """
     return joined([accuracy_of(section) for section in sections(run)], "task cell backend n planned")
@@ -86,11 +86,14 @@ def _solving(group: Group) -> Row:
     solved, nothing = group.has_criterion, Estimate(value=NAN, low=NAN, high=NAN, n=0)
     rate = statistics.proportion(group.solved, group.n) if solved else nothing
     restricted = group.restricted_mean() if solved else nothing
+    steps = group.steps_to_solve() if solved else np.array([NAN])
     return {
         "solved": group.solved if solved else NAN,
         "solve_rate_low": rate.low,
         "solve_rate_high": rate.high,
-        "steps_median": float(np.median(group.steps_to_solve())) if solved else NAN,
+        "steps_median": float(np.median(steps)),
+        "steps_min": float(steps.min()),
+        "steps_max": float(steps.max()),
         "steps_mean": restricted.value,
         "steps_mean_low": restricted.low,
         "steps_mean_high": restricted.high,

@@ -1,0 +1,140 @@
+"""Cells compared in pairs and ranked, by task and over all tasks: `--full` shows it, the files always hold it."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from harness import seeds, statistics
+from harness.ranking import standings as standings_of
+from harness.report.comparing import FEWEST_SEEDS
+from harness.report.groups import Group, Numbers, Section, sections
+from harness.report.rows import NAN, Row, frame
+from harness.store import RunView
+
+STEPS, SCORE = "steps to solve", "normalised score"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contest:
+    """Cells side by side in one outcome: `table` [C, n], higher is better, cells paired by seed.
+
+    Only cells of which every planned training came to an end: those of a cell that lacks some may be the lucky ones.
+    """
+
+    task: str
+    setting: str
+    outcome: str
+    cells: tuple[str, ...]
+    table: Numbers
+
+    def of(self, cells: Sequence[str]) -> Numbers:
+        """The rows of these cells."""
+        return self.table[[self.cells.index(cell) for cell in cells]]
+
+
+def comparisons(run: RunView) -> pd.DataFrame:
+    """One row two cells, task and outcome: by how much `cell` is ahead of `over`, over n paired seeds.
+
+    The difference of means (steps saved, or normalised score) with its t interval; p of the sign-flip test, and
+    adjusted by Holm over the rows of the same task and outcome; P(ahead) with Wilson's interval, a tie counting half.
+    Intervals are NaN where n is under six.
+    """
+    rows = [row for contest in contests(run) for row in _pairs(contest)]
+    return frame(rows, "task setting outcome cell over n difference difference_low difference_high p p_holm")
+
+
+def standings(run: RunView) -> pd.DataFrame:
+    """One row a task and cell, and one a cell over all tasks that it and every other such cell was trained on.
+
+    The interquartile mean of the normalised score over seeds and tasks, its interval and the rank's from one paired
+    bootstrap; P(best); the letters of its tied sets: cells that share a letter are not told apart.
+    """
+    found = [contest for contest in contests(run) if contest.outcome == SCORE]
+    rows = [row for contest in found for row in _standings(contest.task, contest.setting, [contest], contest.cells)]
+    shared = [cell for cell in found[0].cells if all(cell in one.cells for one in found)] if found else []
+    if len(found) > 1 and len(shared) > 1:
+        rows += _standings(f"{len(found)} tasks together", "", found, shared)
+    return frame(rows, "task setting cell n score score_low score_high rank rank_low rank_high best tied")
+
+
+def contests(run: RunView) -> Iterator[Contest]:
+    """What can be compared of a run: two cells at least, by steps to solve or normalised score."""
+    for section in sections(run):
+        able = [group for group in section.chosen if group.n and group.is_complete]
+        if any(group.has_criterion for group in able):
+            yield from _contest(section, able, STEPS, lambda group: -np.minimum(group.steps_to_solve(), group.budget))
+        yield from _contest(section, able, SCORE, normalised)
+
+
+def normalised(group: Group) -> Numbers:
+    """The leading test score on the scale from 0, the memoryless baseline, to 1, a perfect answer.
+
+    Perfect is 0 where lower is better, else 1. What is worse than the baseline counts as the baseline, and so does a
+    training that diverged. NaN where the metric has no such scale: no baseline, or scores beyond perfect.
+    """
+    perfect, baseline = (1.0 if group.higher_is_better else 0.0), group.baseline(group.primary)
+    width = perfect - baseline if group.higher_is_better else baseline - perfect
+    if not width > 0:
+        return np.full(group.n, NAN)
+    found = (group.scores(group.primary) - baseline) / (perfect - baseline)
+    return np.full(group.n, NAN) if (found > 1).any() else np.maximum(found, 0.0)
+
+
+def _contest(
+    section: Section, able: Sequence[Group], outcome: str, samples: Callable[[Group], Numbers]
+) -> Iterator[Contest]:
+    found = [group.by_seed(samples(group)) for group in able]
+    shared = sorted(set.intersection(*(set(one) for one in found))) if found else []
+    table = np.array([[one[seed] for seed in shared] for one in found])
+    if len(able) > 1 and shared and np.isfinite(table).all():
+        cells = tuple(section.label(group) for group in able)
+        yield Contest(task=section.task, setting=section.setting, outcome=outcome, cells=cells, table=table)
+
+
+def _pairs(contest: Contest) -> list[Row]:
+    rng = seeds.stream(0, "signs", contest.task, contest.setting, contest.outcome)
+    rows = []
+    for i, j in combinations(range(len(contest.cells)), 2):
+        ahead, behind = (i, j) if contest.table[i].mean() >= contest.table[j].mean() else (j, i)
+        a, b = contest.table[ahead], contest.table[behind]
+        difference, share = statistics.mean(a - b), statistics.superiority(a, b)
+        known = difference.n >= FEWEST_SEEDS
+        rows.append(
+            {
+                **{"task": contest.task, "setting": contest.setting, "outcome": contest.outcome},
+                **{"cell": contest.cells[ahead], "over": contest.cells[behind], "n": difference.n},
+                "difference": difference.value,
+                "difference_low": difference.low if known else NAN,
+                "difference_high": difference.high if known else NAN,
+                "p": statistics.sign_flip(a - b, rng),
+                "ahead": share.value,
+                "ahead_low": share.low,
+                "ahead_high": share.high,
+            }
+        )
+    adjusted = statistics.holm(np.array([row["p"] for row in rows]))
+    return [row | {"p_holm": float(p)} for row, p in zip(rows, adjusted, strict=True)]
+
+
+def _standings(task: str, setting: str, found: Sequence[Contest], cells: Sequence[str]) -> list[Row]:
+    rng = seeds.stream(0, "bootstrap", task, setting)
+    placed = standings_of([contest.of(cells) for contest in found], rng)
+    return [
+        {
+            **{"task": task, "setting": setting, "cell": cell, "n": standing.score.n},
+            **{"score": standing.score.value, "score_low": standing.score.low, "score_high": standing.score.high},
+            **{"rank": standing.rank.value, "rank_low": standing.rank.low, "rank_high": standing.rank.high},
+            "best": standing.first if math.isfinite(standing.rank.low) else NAN,
+            "tied": "".join(_letter(place) for place in standing.groups),
+        }
+        for cell, standing in zip(cells, placed, strict=True)
+    ]
+
+
+def _letter(place: int) -> str:
+    """a, b, … z, then numbers."""
+    return chr(ord("a") + place) if place < 26 else f"({place + 1})"

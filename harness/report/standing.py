@@ -1,0 +1,93 @@
+"""What `--full` adds to the tables a reader sees: pairs of cells, and ranks."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from harness.report import ranking
+from harness.report.comparing import FEWEST_SEEDS
+from harness.report.wording import NOTHING, bracketed, count, listing, number, spread
+from harness.statistics import LEVEL
+from harness.store import RunView
+
+Text = tuple[str, list[dict[str, str]], str]
+"""A title, rows by column, and a note."""
+
+
+def full_tables(run: RunView) -> Iterator[Text]:
+    """Pairs of cells by task and outcome, then ranks by task and over all tasks."""
+    for (task, setting, outcome), rows in ranking.comparisons(run).groupby(["task", "setting", "outcome"], sort=False):
+        yield (
+            f"{task} · {setting} · in pairs, by {outcome}",
+            [_pair(row) for _, row in rows.iterrows()],
+            _pairs_note(rows),
+        )
+    for (task, setting), rows in ranking.standings(run).groupby(["task", "setting"], sort=False):
+        title = " · ".join(str(part) for part in (task, setting, "ranks") if part != "")
+        yield title, [_standing(row) for _, row in rows.iterrows()], _standings_note(rows)
+
+
+def _pair(row: "pd.Series[Any]") -> dict[str, str]:
+    return {
+        "cell": str(row["cell"]),
+        "over": str(row["over"]),
+        "n": count(row["n"]),
+        "ahead by": _difference(row),
+        "p": number(row["p"], 2),
+        "p, Holm": number(row["p_holm"], 2),
+        "P(ahead)": _share(row, "ahead"),
+    }
+
+
+def _difference(row: "pd.Series[Any]") -> str:
+    value, low, high = (float(row[f"difference{end}"]) for end in ("", "_low", "_high"))
+    return number(value) if math.isnan(low) else bracketed(value, low, high)
+
+
+def _pairs_note(rows: pd.DataFrame) -> str:
+    n = int(rows["n"].min())
+    told = (
+        "Ahead by: difference of means over n paired seeds, t interval, 95 % each. p: sign-flip test, and Holm's over "
+        "the rows of this table. P(ahead): share of seeds, a tie counts half; Wilson's 95 % interval."
+    )
+    if n < FEWEST_SEEDS:
+        told += f" n = {n}: too few for an interval of the difference ({FEWEST_SEEDS} at least)."
+    return told + _least_p(n, len(rows))
+
+
+def _least_p(n: int, pairs: int) -> str:
+    """Says so where even the clearest pair could not be told apart by sign-flip tests with Holm's adjustment."""
+    least = min(2 * 0.5**n * pairs, 1.0)
+    if least <= 1 - LEVEL:
+        return ""
+    return f" n = {n}: too few to tell one of {pairs} pairs apart: Holm's p is {number(least, 2)} at least."
+
+
+def _standing(row: "pd.Series[Any]") -> dict[str, str]:
+    rank = f"{row['rank']:g}"
+    known = not math.isnan(row["rank_low"])
+    return {
+        "cell": str(row["cell"]),
+        "n": count(row["n"]),
+        "score": spread(row["score"], row["score_low"], row["score_high"]),
+        "rank": f"{rank} [{count(row['rank_low'])}–{count(row['rank_high'])}]" if known else rank,
+        "P(best)": f"{row['best']:.2f}" if known else NOTHING,
+        "tied": str(row["tied"]) or NOTHING,
+    }
+
+
+def _standings_note(rows: pd.DataFrame) -> str:
+    told = (
+        "Score: interquartile mean over seeds and tasks; 0 is the memoryless baseline, 1 perfect. Rank: by score. "
+        "95 % intervals and P(best): paired bootstrap over seeds. Tied: cells that share a letter are not told apart."
+    )
+    if rows["rank_low"].isna().any():
+        n = listing(count(one) for one in sorted(set(rows["n"])))
+        told += f" n = {n}: too few for intervals and for P(best) ({FEWEST_SEEDS} at least on one task)."
+    return told + _least_p(int(rows["n"].min()), math.comb(len(rows), 2))
+
+
+def _share(row: "pd.Series[Any]", name: str) -> str:
+    return f"{row[name]:.2f} [{row[f'{name}_low']:.2f}–{row[f'{name}_high']:.2f}]"
