@@ -61,6 +61,10 @@ class Step:
         denormal = sum(int(((part > 0) & (part < torch.finfo(part.dtype).tiny)).sum()) for part in numbers)
         return denormal / max(1, sum(part.numel() for part in numbers))
 
+    def resting_bytes(self) -> int:
+        """Bytes of the input, the parameters and the cotangents, which are there before a step begins."""
+        return sum(part.numel() * part.element_size() for part in (*self._leaves, *self._cotangents))
+
     def synchronise(self) -> None:
         """Waits for the device; nothing to wait for on the CPU."""
         if self._x.is_cuda:

@@ -3,22 +3,24 @@
 A process's resident size holds what freed memory left behind and what its parent had; the allocator's own count is
 the same in every run. On the CPU memray hooks the malloc family and mmap; on CUDA torch's caching allocator counts.
 Resting bytes (weights, inputs, cotangents) are not in the figures: gradients, which a step makes anew, are.
+The same trial weighs the layer at smaller sizes too, from which follows how its memory grows.
 """
 
-import gc
-from collections.abc import Callable
-from contextlib import closing
-from pathlib import Path
-from typing import Protocol
+import math
+from dataclasses import replace
+from functools import partial
 
-import torch
+import numpy as np
 
 from harness import threads
+from harness.bench.scales import Scales, scales_of, weigh
 from harness.bench.step import Step
 from harness.layer import torch_dtype
 from harness.measures import Context
 from harness.measures.step import build_step, parameter_count, required_shape
+from harness.measures.unseen import Unseen, made_and_warmed, taken_unseen
 from harness.record import Answer, Measured, Status
+from harness.settings import LayerShape
 from harness.sizes import layers_of_shape
 from harness.trial import Trial
 
@@ -26,55 +28,69 @@ WARM_STEPS = 2
 """Steps before anything is weighed: the first ones grow the libraries' own buffers (32 MiB in OpenBLAS)."""
 
 
-class Scales(Protocol):
-    """Weighs what a piece of work allocates, in bytes."""
-
-    def peak(self, work: Callable[[], object]) -> int:
-        """The most that was allocated at once while `work` ran."""
-        ...
-
-    def kept(self, work: Callable[[], object]) -> int:
-        """What is still allocated when `work` has returned and its result is held."""
-        ...
-
-
 def measure(trial: Trial, context: Context) -> Answer:
     """Weighs the train step, the forward pass, and what is alive between forward and backward.
 
     Skipped where there is no memray for a CPU trial. Raises HarnessError for a trial without shape and where a pool
-    has not the trial's threads.
+    has not the trial's threads. Array `scaling`: [k, 4], T, B, H and the activation bytes at k sizes.
     """
-    scales = _scales(trial, context.folder)
+    shape = required_shape(trial)
+    scales = scales_of(trial.device, context.folder)
     if scales is None:
         return Answer(values={}, status=Status.SKIPPED, reason="memray is not installed, and CPU memory needs it")
     threads.fix(trial.threads)
-    step = build_step(trial, (trial.cell, trial.backend), context.catalog)
+    least, *smaller = _smaller(shape)
+    rows = [_row(least, _activations(_step(trial, context, least), scales))]  # now the libraries have their buffers
+    # The first step under memray shows some 9 KB more than all later ones: this is where it is taken.
+    step, unseen = made_and_warmed(partial(_step, trial, context, shape), _warm, scales)
+    threads.verify(trial.threads)
+    first, second = weigh(step, scales), weigh(step, scales)
+    weighed = {name: max(first[name], second[name]) for name in first}
+    peak = weighed["train_peak_bytes"]
+    missed = taken_unseen(step, scales, peak)
+    unseen = replace(unseen, bytes=missed if math.isnan(missed) else max(unseen.bytes, missed))
+
+    rows += [_row(size, _activations(_step(trial, context, size), scales)) for size in smaller]
+    rows.append(_row(shape, weighed["activation_bytes"]))
+    values = {name: Measured(value, "bytes") for name, value in weighed.items()}
+    values |= {"repeatable": Measured(first == second)} | _unseen_values(unseen, peak) | _sizes(trial, context)
+    return Answer(values=values, arrays={"scaling": np.array(rows, dtype=np.int64)})
+
+
+def _smaller(shape: LayerShape) -> list[LayerShape]:
+    """The shape with T and B halved together, then T, B and H alone, as far as they can be; at least one."""
+    half = {name: getattr(shape, name) // 2 for name in ("length", "batch", "hidden") if getattr(shape, name) > 1}
+    together = {name: size for name, size in half.items() if name != "hidden"}
+    return list(dict.fromkeys(replace(shape, **sizes) for sizes in (together, *({n: s} for n, s in half.items()))))
+
+
+def _step(trial: Trial, context: Context, shape: LayerShape) -> Step:
+    return build_step(replace(trial, shape=shape), (trial.cell, trial.backend), context.catalog)
+
+
+def _warm(step: Step) -> None:
     for _ in range(WARM_STEPS):
         step.train()
         step.forward()
-    threads.verify(trial.threads)
-    scales.peak(step.train)  # a rehearsal: the first step under memray shows some 9 KB more than all later ones
-    first, second = _weigh(step, scales), _weigh(step, scales)
-    values = {name: Measured(max(first[name], second[name]), "bytes") for name in first}
-    return Answer(values=values | {"repeatable": Measured(first == second)} | _sizes(trial, context))
 
 
-def _weigh(step: Step, scales: Scales) -> dict[str, int]:
-    """One weighing of everything; gradients are None before each and no garbage is collected meanwhile."""
-    weighed = {}
-    for name, weigh, work in (
-        ("train_peak_bytes", scales.peak, step.train),
-        ("forward_peak_bytes", scales.peak, step.forward),
-        ("activation_bytes", scales.kept, step.outputs),
-    ):
-        step.clear()
-        gc.collect()
-        gc.disable()
-        try:
-            weighed[name] = weigh(work)
-        finally:
-            gc.enable()
-    return weighed
+def _activations(step: Step, scales: Scales) -> int:
+    _warm(step)
+    step.clear()
+    return scales.kept(step.outputs)
+
+
+def _row(shape: LayerShape, activation_bytes: int) -> list[int]:
+    return [shape.length, shape.batch, shape.hidden, activation_bytes]
+
+
+def _unseen_values(unseen: Unseen, peak: int) -> dict[str, Measured]:
+    return {
+        "unseen_bytes": Measured(unseen.bytes, "bytes", timed=True),
+        "held_bytes": Measured(unseen.held, "bytes", timed=True),
+        "hides": Measured(unseen.hides(peak)),
+        "hoards": Measured(unseen.hoards(peak)),
+    }
 
 
 def _sizes(trial: Trial, context: Context) -> dict[str, Measured]:
@@ -88,74 +104,3 @@ def _sizes(trial: Trial, context: Context) -> dict[str, Measured]:
         "parameter_bytes": Measured(parameters * itemsize, "bytes"),
         **layers_of_shape(shape).measured(cell, itemsize),
     }
-
-
-def _scales(trial: Trial, folder: Path) -> Scales | None:
-    if trial.device == "cuda":
-        return CudaScales()
-    try:
-        import memray  # noqa: F401 -- asked for here, used by the scales
-    except ImportError:
-        return None
-    return CpuScales(folder / "allocations.bin")
-
-
-class CpuScales:
-    """memray's: every malloc, calloc, aligned allocation and mapping of every thread, to the byte.
-
-    What the tracker itself allocates is not counted. `file` is written and deleted.
-    """
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-
-    def peak(self, work: Callable[[], object]) -> int:
-        """The high-water mark of the allocations made while `work` ran."""
-        import memray
-
-        self._track(work)
-        with closing(memray.FileReader(self._file)) as reader:
-            return int(reader.metadata.peak_memory)
-
-    def kept(self, work: Callable[[], object]) -> int:
-        """The allocations made while `work` ran and not freed before it was over."""
-        import memray
-
-        self._track(work)
-        with closing(memray.FileReader(self._file)) as reader:
-            return sum(record.size for record in reader.get_leaked_allocation_records(merge_threads=True))
-
-    def _track(self, work: Callable[[], object]) -> None:
-        import memray
-
-        self._file.unlink(missing_ok=True)
-        # Python's small objects live in arenas that malloc gave long before; only new arenas would be seen.
-        with memray.Tracker(self._file, native_traces=False, trace_python_allocators=False):
-            result = work()
-        del result
-
-
-class CudaScales:
-    """torch's caching allocator's: bytes over what was at rest, each allocation rounded up to 512.
-
-    What a kernel takes from the driver behind torch's back is not seen.
-    """
-
-    def peak(self, work: Callable[[], object]) -> int:
-        """The allocator's peak over rest while `work` ran."""
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-        rest = torch.cuda.memory_allocated()
-        work()
-        torch.cuda.synchronize()
-        return torch.cuda.max_memory_allocated() - rest
-
-    def kept(self, work: Callable[[], object]) -> int:
-        """The allocator's bytes over rest while the result of `work` is held."""
-        torch.cuda.synchronize()
-        rest = torch.cuda.memory_allocated()
-        result = work()
-        torch.cuda.synchronize()
-        kept = torch.cuda.memory_allocated() - rest
-        del result
-        return kept

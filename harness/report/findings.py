@@ -3,12 +3,11 @@
 from collections import Counter
 
 from harness.record import Record, Status
-from harness.report.costs import memory_findings
+from harness.report.costs import memory, memory_findings
 from harness.report.groups import sections
 from harness.report.learning import learning
 from harness.report.remembering import remembering
 from harness.report.speeds import speed, speed_findings
-from harness.report.tables import memory
 from harness.report.wording import listing, number
 from harness.store import RunView
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from harness.report import tables, trainings
 from harness.report.comparing import FEWEST_SEEDS
+from harness.report.costs import memory
 from harness.report.groups import Group, Section, sections
 from harness.report.remembering import gradient_tables
 from harness.report.speeds import machine_noise, speed
@@ -44,7 +45,7 @@ def shown_tables(run: RunView, *, full: bool = False) -> Iterator[Shown]:
     if full:
         yield from (_shown(*text) for text in full_tables(run))
     yield from _by_shape("speed", speed(run), machine_noise(run))
-    yield from _by_shape("memory", tables.memory(run))
+    yield from _by_shape("memory", memory(run))
     yield from _gate(run)
     yield from _failures(run)
 
@@ -152,7 +153,12 @@ def _places(rows: pd.DataFrame) -> Iterator[tuple[str, str, int]]:
 
 def _note(measure: Measure, rows: pd.DataFrame) -> str:
     if measure == "memory":
-        return "Peaks of what one warm step allocates. Parameters in bytes."
+        hides = any(hidden is True for hidden in rows["hides"])
+        marked = " †: the system gave more than was counted; see the findings." if hides else ""
+        return (
+            "Peaks of what one warm step allocates. Kept: between forward and backward; ÷ T·B·H: numbers kept for "
+            f"each, fitted over several sizes. Parameters in bytes.{marked}"
+        )
     pairs = listing(count(n) for n in sorted(set(rows["pairs"].dropna()))) if rows["pairs"].notna().any() else NOTHING
     return (
         f"Speed-ups over the named baseline with 95 % intervals over n = {pairs} pairs of processes; "
@@ -189,6 +195,8 @@ def _memory_row(row: "pd.Series[Any]") -> Row:
     shown = {"cell": str(row["cell"]), "on": str(row["backend"])} | {
         title: size(row[name]) for title, name in names.items()
     }
+    shown["train peak"] += " †" if row["hides"] is True else ""
+    shown |= {"÷ T·B·H": number(row["numbers_per_TBH"], 2)}
     shown |= {"H": count(row["hidden"]), "FLOPs": count(row["flops_per_step"])}
     return shown if row["status"] == "ok" else shown | {"train peak": str(row["status"])}
 

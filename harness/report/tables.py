@@ -8,9 +8,11 @@ from collections.abc import Callable
 import pandas as pd
 
 from harness.record import Status
+from harness.report.costs import memory
 from harness.report.ranking import comparisons, standings
 from harness.report.remembering import gradients
-from harness.report.rows import frame, number, placed, planned, status
+from harness.report.rows import frame, number, planned, status
+from harness.report.scaling import scaling
 from harness.report.speeds import speed
 from harness.report.trainings import accuracy, scores
 from harness.store import RunView
@@ -27,20 +29,11 @@ def all_tables(run: RunView) -> dict[str, pd.DataFrame]:
         "gradients": gradients,
         "speed": speed,
         "memory": memory,
+        "scaling": scaling,
         "gate": gate,
         "failures": failures,
     }
     return {name: make(run) for name, make in makers.items()}
-
-
-def memory(run: RunView) -> pd.DataFrame:
-    """One row a pair and shape: the peaks of a train step and of a forward pass, and what is held; bytes."""
-    names = ("train_peak", "forward_peak", "activation", "parameter")
-    rows = [
-        row | {f"{name}_bytes": number(record, f"{name}_bytes") for name in names}
-        for row, _, record in placed(run, "memory")
-    ]
-    return frame(rows, "shape cell backend status")
 
 
 def gate(run: RunView) -> pd.DataFrame:

@@ -1,0 +1,104 @@
+"""What the allocator's count misses is marked, what it sees is not."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.isolation.client import environment
+from harness.report.scaling import FEWEST_SIZES, growth
+
+PLUGIN = Path(__file__).parent / "plugins" / "hiding.py"
+HIDDEN = 64 * 2**20
+ACTS = ("open", "pointer", "syscall", "file", "thread", "cache", "pool")
+
+ASK = """
+import json, os, sys
+from pathlib import Path
+from harness import plugins
+from harness.isolation.server import preload
+from harness.measures import Context, measure
+from harness.settings import LayerShape
+from harness.trial import Subject, Trial
+
+folder, plugin, acts = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
+preload()
+catalog = plugins.load([plugin])
+shape = LayerShape(batch=2, length=8, hidden=4, inputs=2)
+for act in acts:
+    pid = os.fork()
+    if pid == 0:
+        try:
+            trial = Trial(measure="memory", cell=Subject.of(catalog.cells["rnn"].value), backend=act, shape=shape)
+            found = measure(trial, Context(catalog=catalog, folder=folder))
+            plain = {name: m.value for name, m in found.values.items()} | {"sizes": found.arrays["scaling"].tolist()}
+            (folder / f"{act}.json").write_text(json.dumps(plain), "utf-8")
+        finally:
+            sys.stderr.flush()
+            os._exit(0)
+    os.waitpid(pid, 0)
+"""
+
+
+@pytest.fixture(scope="module")
+def weighed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("unseen")
+    command = [sys.executable, "-c", ASK, str(folder), str(PLUGIN), *ACTS]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(1))
+    assert done.returncode == 0, done.stderr
+    return {act: json.loads((folder / f"{act}.json").read_text("utf-8")) for act in ACTS}
+
+
+@pytest.mark.parametrize("act", ["open", "thread", "file"])
+def test_what_passes_the_allocator_or_mmap_is_counted_and_not_marked(weighed, act):
+    found = weighed[act]
+    assert found["train_peak_bytes"] >= HIDDEN
+    assert not found["hides"]
+    assert not found["hoards"]
+
+
+@pytest.mark.parametrize("act", ["pointer", "syscall"])
+def test_what_a_step_takes_behind_the_allocators_back_is_marked(weighed, act):
+    found = weighed[act]
+    assert found["train_peak_bytes"] < HIDDEN / 10
+    assert found["hides"]
+    assert found["unseen_bytes"] == pytest.approx(HIDDEN, rel=0.1)
+
+
+def test_a_cache_between_calls_is_no_part_of_a_step_and_is_told(weighed):
+    found = weighed["cache"]
+    assert found["train_peak_bytes"] < HIDDEN / 10
+    assert found["hoards"]
+    assert found["held_bytes"] == pytest.approx(HIDDEN, rel=0.1)
+
+
+def test_a_pool_that_is_neither_counted_nor_given_back_is_marked(weighed):
+    assert weighed["pool"]["hides"]
+    assert weighed["pool"]["unseen_bytes"] == pytest.approx(HIDDEN, rel=0.1)
+
+
+def test_a_trial_weighs_enough_sizes_to_fit_its_growth(weighed):
+    sizes = np.array(weighed["open"]["sizes"])
+    assert len(sizes) >= FEWEST_SIZES
+    assert sizes[-1][:3].tolist() == [8, 2, 4]
+    assert len({tuple(row[:3]) for row in sizes.tolist()}) == len(sizes)
+
+
+def planted(numbers_per_tbh, numbers_per_hh):
+    sizes = np.array([(20, 16, 64), (20, 32, 64), (40, 16, 64), (40, 32, 32), (40, 32, 64)])
+    T, B, H = sizes.T
+    return np.column_stack([sizes, 4 * (numbers_per_tbh * T * B * H + numbers_per_hh * H * H)])
+
+
+def test_planted_growth_is_recovered():
+    found = growth(planted(5, 4), itemsize=4)
+    assert found.numbers["TBH"] == pytest.approx(5, rel=1e-3)
+    assert found.numbers["HH"] == pytest.approx(4, rel=2e-2)
+    assert found.residual < 1e-3
+
+
+def test_too_few_sizes_are_not_fitted():
+    assert growth(planted(5, 4)[:3], itemsize=4) is None
