@@ -16,8 +16,11 @@ from harness.statistics import LEVEL, Estimate
 Numbers = NDArray[np.float64]
 
 DRAWS = 5_000
+FEWEST_FOR_MEAN = 10
+"""Seeds of every task for an interval of the mean: a cell that solves one time in four may well not do so in nine, and
+what was not seen is not drawn."""
 LEAST_FREEDOM = 5
-"""Σ (n − 1) over the tasks. With less, drawing from what was seen says too little of what was not."""
+"""Σ (n − 1) over the tasks for an interval of the rank, which needs less: cells must change places."""
 
 
 def interquartile_means(scores: Sequence[NDArray[Any]]) -> Numbers:
@@ -32,8 +35,9 @@ def redrawn_means(scores: Sequence[NDArray[Any]], rng: np.random.Generator, *, d
 
 
 def intervals(scores: Sequence[NDArray[Any]], redrawn: NDArray[Any], *, level: float = LEVEL) -> list[Estimate]:
-    """Each cell's interquartile mean with its interval, NaN where the seeds are too few for one."""
-    n, cut = sum(table.shape[1] for table in scores), tail(scores, level=level)
+    """Each cell's interquartile mean with its interval, NaN where a task has under `FEWEST_FOR_MEAN` seeds."""
+    sizes = [table.shape[1] for table in scores]
+    n, cut = sum(sizes), tail(scores, level=level) if min(sizes) >= FEWEST_FOR_MEAN else np.nan
     values = interquartile_means(scores)
     low, high = quantiles(redrawn, cut)
     return [
@@ -50,7 +54,7 @@ def quantiles(redrawn: NDArray[Any], cut: float) -> Numbers:
 
 
 def tail(scores: Sequence[NDArray[Any]], *, level: float = LEVEL) -> float:
-    """The share to cut off at either side of what was redrawn; NaN where the seeds are too few for an interval.
+    """The share to cut off at either side of what was redrawn; NaN where there is less than `LEAST_FREEDOM`.
 
     The plain (1 − level) / 2 gives intervals too narrow by √((n − 1) / n) and by the normal's quantile in the place of
     Student's; this share makes up for both (Hesterberg 2015, "expanded percentile").

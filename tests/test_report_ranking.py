@@ -104,7 +104,8 @@ def test_three_seeds_get_no_interval_and_the_note_says_what_they_cannot_show(wri
     text = " ".join(printed_in_full(run).split())
     assert "n = 3: too few for an interval of the difference (6 at least)" in text
     assert "n = 3: too few to tell one of 6 pairs apart: Holm's p is 1.0 at least" in text
-    assert "n = 3: too few for intervals and for P(best)" in text
+    assert "n = 3: too few for an interval of the score (10 at least on every task)" in text
+    assert "n = 3: too few for one of the rank and for P(best) (6 at least on one task)" in text
 
 
 def test_six_seeds_cannot_tell_six_pairs_apart_by_signs_and_ten_can(write):

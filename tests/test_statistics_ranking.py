@@ -74,11 +74,14 @@ def test_few_seeds_get_no_interval_and_several_tasks_make_up_for_it():
         assert math.isfinite(found.score.value)
         assert math.isnan(found.score.low)
         assert math.isnan(found.rank.high)
+    for found in standings([cells(0.5, 0.9, n=9)], rng()):
+        assert math.isnan(found.score.low)
+        assert math.isfinite(found.rank.low)
 
 
 def test_an_interval_holds_its_value_and_narrows_with_seeds():
     widths = []
-    for n in (6, 12, 48):
+    for n in (10, 20, 80):
         table = cells(0.5, n=n)
         (found,) = intervals([table], redrawn_means([table], rng()))
         assert found.low <= found.value <= found.high

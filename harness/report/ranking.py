@@ -51,7 +51,8 @@ def standings(run: RunView) -> pd.DataFrame:
     """One row a task and cell, and one a cell over all tasks that it and every other such cell was trained on.
 
     The interquartile mean of the normalised score over seeds and tasks, its interval and the rank's from one paired
-    bootstrap; P(best); the letters of its tied sets: cells that share a letter are not told apart.
+    bootstrap, NaN where the seeds are too few; P(best); the letters of its tied sets: cells that share one are not told
+    apart.
     """
     found = [contest for contest in contests(run) if contest.outcome == SCORE]
     rows = [row for contest in found for row in _standings(contest.task, contest.setting, [contest], contest.cells)]

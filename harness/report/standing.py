@@ -8,7 +8,8 @@ import pandas as pd
 
 from harness.report import ranking
 from harness.report.comparing import FEWEST_SEEDS
-from harness.report.wording import NOTHING, bracketed, count, listing, number, spread
+from harness.report.wording import NOTHING, bracketed, count, number, spread
+from harness.resampling import FEWEST_FOR_MEAN
 from harness.statistics import LEVEL
 from harness.store import RunView
 
@@ -83,10 +84,12 @@ def _standings_note(rows: pd.DataFrame) -> str:
         "Score: interquartile mean over seeds and tasks; 0 is the memoryless baseline, 1 perfect. Rank: by score. "
         "95 % intervals and P(best): paired bootstrap over seeds. Tied: cells that share a letter are not told apart."
     )
+    n = int(rows["n"].min())
+    if rows["score_low"].isna().any():
+        told += f" n = {n}: too few for an interval of the score ({FEWEST_FOR_MEAN} at least on every task)."
     if rows["rank_low"].isna().any():
-        n = listing(count(one) for one in sorted(set(rows["n"])))
-        told += f" n = {n}: too few for intervals and for P(best) ({FEWEST_SEEDS} at least on one task)."
-    return told + _least_p(int(rows["n"].min()), math.comb(len(rows), 2))
+        told += f" n = {n}: too few for one of the rank and for P(best) ({FEWEST_SEEDS} at least on one task)."
+    return told + _least_p(n, math.comb(len(rows), 2))
 
 
 def _share(row: "pd.Series[Any]", name: str) -> str:
