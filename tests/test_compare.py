@@ -109,8 +109,9 @@ def test_a_revision_made_slower_is_found_beside_its_base(repository):
         "rnn@eager", "--base", "HEAD", *SMALL, "--fail-if", "slower:3%", cwd=repository, environment=environment
     )
     assert code == 1
-    train = document["comparisons"][0]
+    train, *_, kept = document["comparisons"]
     assert (train["b"], train["verdict"]) == ("rnn@eager at HEAD", "slower")
+    assert (kept["measure"], kept["verdict"]) == ("kept for backward", "same")
     worktrees = subprocess.run(["git", "worktree", "list"], cwd=repository, capture_output=True, text=True)
     assert len(worktrees.stdout.splitlines()) == 1, "the base's folder is gone"
 

@@ -1,9 +1,9 @@
 """A worker of some revision: `python harness/bench DESCRIPTOR`, with that revision on the path.
 
-It imports torch and that revision's `harness`, then serves a `Stopwatch` over the connection of that descriptor. The
-first message it receives is the request: {"pair", "shape": {"batch", "length", "hidden", "inputs"}, "device", "dtype",
-"threads", "core", "tree"}. Of the revision it needs only `harness.build(pair, inputs=…, hidden=…, device=…, dtype=…)`
-and a layer called like torch.nn's.
+It imports torch and that revision's `harness`, then serves a `Stopwatch` or a `Balance` over the connection of that
+descriptor. The first message it receives is the request: {"serve": "stopwatch" or "balance", "pair", "shape": {"batch",
+"length", "hidden", "inputs"}, "device", "dtype", "threads", "core", "tree"}. Of the revision it needs only
+`harness.build(pair, inputs=…, hidden=…, device=…, dtype=…)` and a layer called like torch.nn's.
 """
 
 import importlib.util
@@ -22,7 +22,7 @@ def main() -> None:
     _import_bench()
     from bench_of_the_referee import serving  # type: ignore[import-not-found]
 
-    serving.serve(connection, partial(_stopwatch, request))
+    serving.serve(connection, partial(_served, request))
 
 
 def _import_bench() -> None:
@@ -39,10 +39,10 @@ def _import_bench() -> None:
     spec.loader.exec_module(module)
 
 
-def _stopwatch(request: dict[str, Any]) -> object:
+def _served(request: dict[str, Any]) -> object:
     """The imports, on any core; then a core and threads. The layer is built when it is asked for."""
     import torch
-    from bench_of_the_referee import step, stopwatch
+    from bench_of_the_referee import balance, step, stopwatch
 
     import harness
 
@@ -52,7 +52,8 @@ def _stopwatch(request: dict[str, Any]) -> object:
     if request["core"] is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {request["core"]})
     torch.set_num_threads(request["threads"])
-    return stopwatch.Stopwatch(partial(_step, step, harness, request), request["device"])
+    kind = balance.Balance if request["serve"] == "balance" else stopwatch.Stopwatch
+    return kind(partial(_step, step, harness, request), request["device"])
 
 
 def _step(step: Any, harness: Any, request: dict[str, Any]) -> object:

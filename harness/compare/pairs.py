@@ -194,19 +194,23 @@ def speed_claims(trial: Trial, result: Result, margin: float) -> Iterator[Claim]
 
 
 def _memory_claims(a: tuple[Trial, Result], b: tuple[Trial, Result]) -> Iterator[Claim]:
-    """Bytes are counted, not sampled: the interval is the value."""
     (trial, ours), (other, theirs) = a, b
     for measure, name in WEIGHED.items():
         sides = ours.number(name), theirs.number(name)
-        ratio = sides[1] / sides[0] if sides[0] else math.nan
-        yield Claim(
-            kind="memory",
-            a=trial.pair,
-            b=other.pair,
-            measure=measure,
-            where=str(trial.shape),
-            estimate=Estimate(value=ratio, low=ratio, high=ratio, n=1),
-            verdict="same" if sides[0] == sides[1] else "smaller" if sides[0] < sides[1] else "larger",
-            sides=sides,
-            unit="bytes",
-        )
+        yield memory_claim((trial.pair, other.pair), measure, str(trial.shape), sides)
+
+
+def memory_claim(names: tuple[str, str], measure: str, where: str, sides: tuple[float, float]) -> Claim:
+    """What A and B weigh. Bytes are counted, not sampled: the interval is the value."""
+    ratio = sides[1] / sides[0] if sides[0] else math.nan
+    return Claim(
+        kind="memory",
+        a=names[0],
+        b=names[1],
+        measure=measure,
+        where=where,
+        estimate=Estimate(value=ratio, low=ratio, high=ratio, n=1),
+        verdict="same" if sides[0] == sides[1] else "smaller" if sides[0] < sides[1] else "larger",
+        sides=sides,
+        unit="bytes",
+    )

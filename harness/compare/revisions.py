@@ -8,17 +8,18 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import harness
 from harness import seeds, statistics
 from harness.compare.claims import Claim
-from harness.compare.pairs import Circumstances
+from harness.compare.pairs import WEIGHED, Circumstances, memory_claim
 from harness.errors import HarnessError
 from harness.executors.stopping import Stopping
 from harness.isolation.client import environment
@@ -37,6 +38,22 @@ FOLDERS = ("", "plugins", "tasks")
 MOST_PADDING = 4096
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Meeting:
+    """A pair at two revisions and one shape: the names of the sides, their trees, and what both are asked."""
+
+    names: tuple[str, str]
+    trees: tuple[Path, Path]
+    shape: LayerShape
+    request: Mapping[str, Any]
+
+    def worker(self, side: int, serve: str, *, core: int | None = None, padding: int = 0) -> Worker:
+        """A fresh interpreter of one side."""
+        request = {**self.request, "serve": serve, "core": core, "tree": str(self.trees[side])}
+        variables = _environment(self.trees[side], self.request["threads"], padding)
+        return executed(self.names[side], [sys.executable, str(BENCH)], variables, request)
+
+
 def compare_revisions(pair: Spelling, base: str, circumstances: Circumstances, stopping: Stopping) -> Iterator[Claim]:
     """Claims about the working tree beside `base`, shape by shape.
 
@@ -46,58 +63,58 @@ def compare_revisions(pair: Spelling, base: str, circumstances: Circumstances, s
         for shape in circumstances.shapes:
             if stopping.draining:
                 raise KeyboardInterrupt
-            yield from _compare((str(pair), base), circumstances, shape, (TREE, tree))
+            request = {
+                "pair": str(pair),
+                "shape": asdict(shape),
+                "device": circumstances.device,
+                "dtype": circumstances.dtype,
+                "threads": circumstances.threads,
+            }
+            meeting = _Meeting(names=(str(pair), f"{pair} at {base}"), trees=(TREE, tree), shape=shape, request=request)
+            if "speed" in circumstances.measures:
+                yield from _times(meeting, circumstances)
+            if "memory" in circumstances.measures:
+                yield from _weights(meeting)
 
 
-def _compare(
-    what: tuple[str, str], circumstances: Circumstances, shape: LayerShape, trees: tuple[Path, Path]
-) -> Iterator[Claim]:
-    """`what`: the pair and the base's name."""
-    pair, base = what
-    names = (pair, f"{pair} at {base}")
+def _times(meeting: _Meeting, circumstances: Circumstances) -> Iterator[Claim]:
     entropy = int.from_bytes(os.urandom(6), "little")
     with exclusive_timing():
         before, cores = Conditions.now(), quiet_cores()
 
         def start(number: int, side: int) -> Worker:
             core = cores[(entropy + number) % len(cores)] if cores and circumstances.threads == 1 else None
-            request = {
-                "pair": pair,
-                "shape": asdict(shape),
-                "device": circumstances.device,
-                "dtype": circumstances.dtype,
-                "threads": circumstances.threads,
-                "core": core,
-                "tree": str(trees[side]),
-            }
             padding = int(seeds.stream(entropy, "padding", number, side).integers(MOST_PADDING))
-            variables = _environment(trees[side], circumstances.threads, padding)
-            return executed(names[side], [sys.executable, str(BENCH)], variables, request)
+            return meeting.worker(side, "stopwatch", core=core, padding=padding)
 
         played = play(start, 2, circumstances.timing, entropy=entropy)
         disturbance = Conditions.now().since(before)
     for mode in MODES:
-        yield _claim(names, mode, shape, played, MARGIN[circumstances.device], disturbance.reason)
+        yield _claim(meeting, mode, played, MARGIN[circumstances.device], disturbance.reason)
 
 
-def _environment(tree: Path, threads: int, padding: int) -> dict[str, str]:
-    """A revision's folders on the path; a variable of random size moves the stack (Mytkowicz et al. 2009)."""
-    path = ":".join(str(tree / name) for name in FOLDERS)
-    return environment(threads) | {"PYTHONPATH": path, "HARNESS_PADDING": "x" * padding}
+def _weights(meeting: _Meeting) -> Iterator[Claim]:
+    found = []
+    for side in range(2):
+        with meeting.worker(side, "balance") as worker:
+            found.append(worker.ask("weigh"))
+    if found[0] is None or found[1] is None:
+        raise HarnessError("wanted memray to weigh a step on the CPU, found none", hint="--measures speed")
+    for measure, name in WEIGHED.items():
+        sides = (float(found[0][name]), float(found[1][name]))
+        yield memory_claim(meeting.names, measure, str(meeting.shape), sides)
 
 
-def _claim(
-    names: tuple[str, str], mode: str, shape: LayerShape, played: Played, margin: float, disturbed: str
-) -> Claim:
+def _claim(meeting: _Meeting, mode: str, played: Played, margin: float, disturbed: str) -> Claim:
     ratios = log_ratios(played.samples[mode])
     estimate = statistics.ratio(ratios)
     first, (ours, theirs) = np.median(played.first, axis=0), np.median(played.samples[mode], axis=(0, 2))
     return Claim(
         kind="speed",
-        a=names[0],
-        b=names[1],
+        a=meeting.names[0],
+        b=meeting.names[1],
         measure=mode,
-        where=str(shape),
+        where=str(meeting.shape),
         estimate=estimate,
         verdict=judge(estimate, margin),
         sides=(float(ours), float(theirs)),
@@ -111,6 +128,12 @@ def _claim(
             "steady": played.steady,
         },
     )
+
+
+def _environment(tree: Path, threads: int, padding: int) -> dict[str, str]:
+    """A revision's folders on the path; a variable of random size moves the stack (Mytkowicz et al. 2009)."""
+    path = ":".join(str(tree / name) for name in FOLDERS)
+    return environment(threads) | {"PYTHONPATH": path, "HARNESS_PADDING": "x" * padding}
 
 
 @contextmanager

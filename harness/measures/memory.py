@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 
 from harness import threads
+from harness.bench.balance import warm
 from harness.bench.scales import Scales, scales_of, weigh
 from harness.bench.step import Step
 from harness.layer import torch_dtype
@@ -23,9 +24,6 @@ from harness.record import Answer, Measured, Status
 from harness.settings import LayerShape
 from harness.sizes import layers_of_shape
 from harness.trial import Trial
-
-WARM_STEPS = 2
-"""Steps before anything is weighed: the first ones grow the libraries' own buffers (32 MiB in OpenBLAS)."""
 
 
 def measure(trial: Trial, context: Context) -> Answer:
@@ -42,7 +40,7 @@ def measure(trial: Trial, context: Context) -> Answer:
     least, *smaller = _smaller(shape)
     rows = [_row(least, _activations(_step(trial, context, least), scales))]  # now the libraries have their buffers
     # The first step under memray shows some 9 KB more than all later ones: this is where it is taken.
-    step, unseen = made_and_warmed(partial(_step, trial, context, shape), _warm, scales)
+    step, unseen = made_and_warmed(partial(_step, trial, context, shape), warm, scales)
     threads.verify(trial.threads)
     first, second = weigh(step, scales), weigh(step, scales)
     weighed = {name: max(first[name], second[name]) for name in first}
@@ -68,14 +66,8 @@ def _step(trial: Trial, context: Context, shape: LayerShape) -> Step:
     return build_step(replace(trial, shape=shape), (trial.cell, trial.backend), context.catalog)
 
 
-def _warm(step: Step) -> None:
-    for _ in range(WARM_STEPS):
-        step.train()
-        step.forward()
-
-
 def _activations(step: Step, scales: Scales) -> int:
-    _warm(step)
+    warm(step)
     step.clear()
     return scales.kept(step.outputs)
 
