@@ -30,9 +30,8 @@ def _speed(claim: Claim) -> str:
 
 def _memory(claim: Claim) -> str:
     ours, theirs = claim.sides
-    ratio = (
-        f"; {claim.b} takes {number(claim.estimate.value)} times as much" if math.isfinite(claim.estimate.value) else ""
-    )
+    told = claim.verdict != "same" and math.isfinite(claim.estimate.value)
+    ratio = f"; {claim.b} takes {number(claim.estimate.value)} times as much" if told else ""
     return (
         f"{claim.verdict:<9} {claim.measure}: {claim.a} {size(ours)}, {claim.b} {size(theirs)}{ratio} ({claim.where})"
     )
