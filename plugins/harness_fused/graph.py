@@ -1,5 +1,6 @@
 """Pointwise values as a graph in which every value exists once."""
 
+import operator
 from collections.abc import Callable, Iterable, Iterator
 
 from harness_fused.recurrence import Node, Source
@@ -31,6 +32,8 @@ class Graph:
 
     def operation(self, name: str, *arguments: Node) -> Node:
         """`name(*arguments)`, simplified."""
+        if name in FOLDED and all(map(is_constant, arguments)):
+            return self.constant(FOLDED[name](*(argument.value for argument in arguments)))
         simpler = SIMPLER.get(name)
         if simpler and (found := simpler(self, *arguments)):
             return found
@@ -45,6 +48,15 @@ class Graph:
 
     def _once(self, node: Node) -> Node:
         return self._nodes.setdefault(_key(node), node)
+
+
+FOLDED: dict[str, Callable[..., float]] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "neg": operator.neg,
+}
+"""Arithmetic on numbers that is done at once; derivatives make it."""
 
 
 def ordered(roots: Iterable[Node], beyond: Callable[[Node], Iterable[Node]] | None = None) -> list[Node]:
@@ -109,8 +121,6 @@ def _div(graph: Graph, a: Node, b: Node) -> Node | None:
 
 
 def _neg(graph: Graph, a: Node) -> Node | None:
-    if is_constant(a):
-        return graph.constant(-a.value)
     if a.name == "neg":
         return a.arguments[0]
     return graph.operation("sub", *a.arguments[::-1]) if a.name == "sub" else None
