@@ -35,7 +35,8 @@ def statements(
     uses = Counter(value for _, value in outputs)
     uses.update(argument for node in nodes if node not in given for argument in node.arguments)
     text: dict[Node, tuple[str, int]] = {}
-    loaded, computed = [], []
+    loaded: list[str] = []
+    computed: list[str] = []
     numbered = 0
     for node in nodes:
         written = (given[node], ATOM) if node in given else _expression(node, text)

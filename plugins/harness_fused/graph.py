@@ -66,8 +66,7 @@ def ordered(roots: Iterable[Node], beyond: Callable[[Node], Iterable[Node]] | No
     for root in roots:
         open_: list[tuple[Node, Iterator[Node]]] = [] if root in done else [(root, iter(needs(root)))]
         while open_:
-            node, rest = open_[-1]
-            argument = next((a for a in rest if a not in done), None)
+            argument = next((a for a in open_[-1][1] if a not in done), None)
             if argument is None:
                 done[open_.pop()[0]] = None
             else:

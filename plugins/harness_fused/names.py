@@ -9,15 +9,20 @@ from harness_fused.differentiate import Backward
 from harness_fused.graph import ordered
 from harness_fused.recurrence import Node, Recurrence
 
-RESERVED = frozenset(
-    """alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const constexpr const_cast
-    continue decltype default delete do double dynamic_cast else enum explicit export extern false float for friend goto
-    if inline int long mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected public
-    register reinterpret_cast return short signed sizeof static static_assert static_cast struct switch template this
-    thread_local throw true try typedef typeid typename union unsigned using virtual void volatile wchar_t while xor
-    xor_eq acc state vector kept operand next adjoint d_acc d_state d_vector d_next d_operand forward backward operands
-    Cell FN K S TRAIN fn zero half one two""".split()
-)
+# fmt: off
+RESERVED = frozenset({
+    "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch", "char",
+    "class", "compl", "const", "constexpr", "const_cast", "continue", "decltype", "default", "delete", "do", "double",
+    "dynamic_cast", "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend", "goto", "if",
+    "inline", "int", "long", "mutable", "namespace", "new", "noexcept", "not", "not_eq", "nullptr", "operator", "or",
+    "or_eq", "private", "protected", "public", "register", "reinterpret_cast", "return", "short", "signed", "sizeof",
+    "static", "static_assert", "static_cast", "struct", "switch", "template", "this", "thread_local", "throw", "true",
+    "try", "typedef", "typeid", "typename", "union", "unsigned", "using", "virtual", "void", "volatile", "wchar_t",
+    "while", "xor", "xor_eq",
+    "acc", "state", "vector", "kept", "operand", "next", "adjoint", "d_acc", "d_state", "d_vector", "d_next",
+    "d_operand", "forward", "backward", "operands", "Cell", "FN", "K", "S", "TRAIN", "fn", "zero", "half", "one", "two",
+})
+# fmt: on
 """C++'s words and those of the generated text."""
 
 

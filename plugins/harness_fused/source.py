@@ -1,7 +1,7 @@
 """The C++ of a recurrence: its constants and the arithmetic of one element, forward and backward.
 
-Plain C++17 over a scalar type `S` (float, double, or vectors of them), for CPU compilers and NVRTC. Whoever includes the
-text defines the macro `FN` and a namespace `fn` with the operations of `harness.ops`, `select` for `where` and
+Plain C++17 over a scalar type `S` (float, double, or vectors of them), for CPU compilers and NVRTC. Whoever includes
+the text defines the macro `FN` and a namespace `fn` with the operations of `harness.ops`, `select` for `where` and
 `splat<S>(double)`. It does not depend on I, H, B or T.
 """
 
@@ -34,7 +34,7 @@ def emit(recurrence: Recurrence, equation: str) -> str:
     storage = store(recurrence, backward)
     writer = Writer(recurrence, backward, storage)
     phases = range(recurrence.phases)
-    comment = [f"// {line}".rstrip(" \\") for line in equation.split("\n\n")[0].splitlines()]
+    comment = [f"// {line}".rstrip(" \\") for line in equation.split("\n\n", maxsplit=1)[0].splitlines()]
     return "\n".join(
         [
             *comment,
@@ -129,7 +129,7 @@ def _constants(recurrence: Recurrence, storage: Storage) -> list[str]:
         "KEPT_INFER": storage.carried,
         "ADJOINTS": len(storage.adjoints),
     }
-    arrays = {
+    arrays: dict[str, Sequence[int]] = {
         "int PHASE_OF_ACC": [acc.phase for acc in accumulators],
         "int OPERAND_STATE": [-1 if operand.state is None else operand.state for operand in operands],
         "int PHASE_OF_OPERAND": [operand.phase for operand in operands],

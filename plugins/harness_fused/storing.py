@@ -8,6 +8,7 @@ with the fewest rows is taken: a smallest cut of the graph.
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from harness_fused.cut import smallest_cut
 from harness_fused.differentiate import Backward
@@ -69,9 +70,13 @@ def _crossing(recurrence: Recurrence, phase: Mapping[Node, int]) -> list[Node]:
 def _read_back(recurrence: Recurrence, backward: Backward, phase: Mapping[Node, int]) -> list[Node]:
     """The values of the step that gradients read, and the operands whose products have gradients."""
     outputs = [value for gradients in backward.phases for value in gradients.values]
-    nodes = ordered(outputs, lambda node: () if node in phase else node.arguments)
+    nodes = ordered(outputs, partial(_above, phase))
     operands = [operand.node for operand in recurrence.operands if operand.node]
     return [*operands, *(node for node in nodes if node in phase)]
+
+
+def _above(border: Collection[Node], node: Node) -> tuple[Node, ...]:
+    return () if node in border else node.arguments
 
 
 def _handed_down(backward: Backward) -> tuple[Node, ...]:
@@ -80,6 +85,6 @@ def _handed_down(backward: Backward) -> tuple[Node, ...]:
     found: dict[Node, None] = {}
     for k, gradients in enumerate(backward.phases):
         later = {node for node, known in backward.known.items() if k < known < last}
-        walk = ordered(gradients.values, lambda node, later=later: () if node in later else node.arguments)
+        walk = ordered(gradients.values, partial(_above, later))
         found |= dict.fromkeys(node for node in walk if node in later)
     return tuple(found)

@@ -1,7 +1,7 @@
 """Linear merging: products and biases that are used only as one sum become one accumulator."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from harness_fused.graph import ordered
@@ -49,7 +49,7 @@ def merge(trace: Trace, following: tuple[Node, ...]) -> dict[Node, Sum]:
     found = []
     for node in nodes:
         if node in linear and not absorbed(node):
-            leaves = _leaves(node, lambda inner, root=node: inner is root or absorbed(inner) or _is_bias(inner))
+            leaves = _leaves(node, {node, *filter(absorbed, nodes)})
             mine = [leaf.index for leaf in leaves if leaf.source == "acc" and (leaf is node or absorbed(leaf))]
             biases = [trace.vectors[leaf.index] for leaf in leaves if _is_bias(leaf)]
             rest = [leaf for leaf in leaves if not _is_bias(leaf) and not (leaf.source == "acc" and leaf.index in mine)]
@@ -57,9 +57,9 @@ def merge(trace: Trace, following: tuple[Node, ...]) -> dict[Node, Sum]:
     return {node: made for _, node, made in sorted(found, key=lambda item: item[0])}
 
 
-def _leaves(node: Node, inside: Callable[[Node], bool]) -> list[Node]:
-    """The summands, after taking apart the additions that are `inside`."""
-    if node.name != "add" or not inside(node):
+def _leaves(node: Node, inside: Collection[Node]) -> list[Node]:
+    """The summands, after taking apart the additions that are `inside` and those of biases."""
+    if node.name != "add" or not (node in inside or _is_bias(node)):
         return [node]
     return [leaf for argument in node.arguments for leaf in _leaves(argument, inside)]
 

@@ -6,6 +6,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from math import isfinite
 from numbers import Real
 from typing import Any
@@ -69,7 +70,7 @@ class Trace:
         ends = [0]
         for part in parts:
             ends.append(ends[-1] + (self.inputs if part == X else self.hidden))
-        return list(zip(ends, ends[1:], strict=False))
+        return list(pairwise(ends))
 
     def _vector(self, bias: Bias) -> Node:
         self.vectors.append(bias)
@@ -226,8 +227,15 @@ class SymbolOps:
     """`Ops` on symbols."""
 
     def __init__(self, trace: Trace) -> None:
-        for name in ("sigmoid", "tanh", "relu", "exp", "log", "softplus", "sqrt", "abs", "maximum", "minimum", "where"):
-            setattr(self, name, partial(trace.each, name))
+        each = partial(partial, trace.each)
+        self.sigmoid, self.tanh, self.relu, self.softplus = (
+            each("sigmoid"),
+            each("tanh"),
+            each("relu"),
+            each("softplus"),
+        )
+        self.exp, self.log, self.sqrt, self.abs = each("exp"), each("log"), each("sqrt"), each("abs")
+        self.maximum, self.minimum, self.where = each("maximum"), each("minimum"), each("where")
 
     def split(self, a: "Row | Weight", n: int) -> list[Any]:
         """`n` equal parts along the last axis."""
@@ -236,9 +244,10 @@ class SymbolOps:
 
     def concat(self, arrays: "Sequence[Row | Weight]") -> "Row | Weight":
         """The parts joined along the last axis."""
-        first = arrays[0]
-        if isinstance(first, Row):
-            return Row(first.trace, [part for row in arrays for part in row.parts])
-        if any(weight.stacked and len(weight.blocks) > 1 for weight in arrays):
+        trace = arrays[0].trace
+        weights = [array for array in arrays if isinstance(array, Weight)]
+        if not weights:
+            return Row(trace, [part for row in arrays if isinstance(row, Row) for part in row.parts])
+        if any(weight.stacked and len(weight.blocks) > 1 for weight in weights):
             raise HarnessError("the step joins matrices by ops.concat along both axes, which cannot be fused")
-        return Weight(first.trace, [block for weight in arrays for block in weight.blocks])
+        return Weight(trace, [block for weight in weights for block in weight.blocks])

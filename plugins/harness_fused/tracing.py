@@ -9,7 +9,7 @@ from harness.cell import Cell
 from harness.counting import count
 from harness.errors import HarnessError
 from harness_fused.phases import normal_form
-from harness_fused.recurrence import X, Node, Recurrence
+from harness_fused.recurrence import Node, Recurrence, X
 from harness_fused.symbols import Row, SymbolOps, Trace
 
 
