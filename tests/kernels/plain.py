@@ -39,7 +39,9 @@ class Answer:
         """The largest difference of each value, relative to the value's largest element (at least 1)."""
         assert self.values.keys() == other.values.keys()
         return {
-            name: float(np.max(np.abs(value - other.values[name]), initial=0.0) / max(1.0, np.max(np.abs(value), initial=0)))
+            name: float(
+                np.max(np.abs(value - other.values[name]), initial=0.0) / max(1.0, np.max(np.abs(value), initial=0))
+            )
             for name, value in self.values.items()
         }
 
@@ -47,8 +49,9 @@ class Answer:
 def compile_plain(cells: Mapping[str, Cell], folder: Path) -> ctypes.CDLL:
     """One library with `run_<name>` for every cell. Raises CalledProcessError where a text does not compile."""
     texts = [f"namespace {name} {{\n{emit(trace(cell, 3, 5), name)}}}\nPLAIN({name})\n" for name, cell in cells.items()]
+    # Without internal linkage glibc shares the constants of equally named cells among all libraries of the process.
     source = folder / "cells.cpp"
-    source.write_text('#include "plain.hpp"\n' + "\n".join(texts), encoding="utf-8")
+    source.write_text('#include "plain.hpp"\nnamespace {\n' + "\n".join(texts) + "}\n", encoding="utf-8")
     include = f"-I{Path(__file__).parent}"
     flags = ["-std=c++17", "-O0", "-Wall", "-Werror", "-Wno-unused-variable", "-shared", "-fPIC", include]
     subprocess.run(["g++", *flags, str(source), "-o", str(folder / "cells.so")], check=True)
@@ -128,7 +131,9 @@ def _weights(r: Recurrence, given: Mapping[str, np.ndarray]) -> dict[str, np.nda
     return {"wx": wx, "w": w, "bias": bias, "vector": np.array(vectors).reshape(-1, r.hidden)}
 
 
-def _gradients(r: Recurrence, given: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _gradients(
+    r: Recurrence, given: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
     found = {name: np.zeros_like(value) for name, value in given.items() if name.startswith("p.")}
     for a, accumulator in enumerate(r.accumulators):
         for term in accumulator.terms:
