@@ -27,7 +27,7 @@ OPERATIONS = {
     "where <": lambda ops, a, b: ops.where(a < b, a, b * 2),
     "where <=": lambda ops, a, b: ops.where(a <= b, b - a, 1.0),
     "where >": lambda ops, a, b: ops.where(a > 0, a * b, a),
-    "where >=": lambda ops, a, b: ops.where(0.1 >= a, b, a),
+    "where >=": lambda ops, a, b: ops.where(a >= 0.1, b, a),
     "where ==": lambda ops, a, b: ops.where(ops.relu(a) == 0, b, a),
     "where !=": lambda ops, a, b: ops.where(ops.relu(a) != ops.relu(b), b, a),
     "+": lambda ops, a, b: a + b,
@@ -65,8 +65,8 @@ class Drawn(harness.Cell):
         first, second = ops.split(x @ p["W"].T + p["b"], 2)
         values = [*state, first, p["v"] * state[1], state[0] @ p["U0"].T, first + state[1] @ p["U1"]]
         for operation, a, b in self.instructions:
-            a, b = values[a % len(values)], values[b % len(values)]
-            values.append(a @ p[operation].T if operation in PRODUCTS else OPERATIONS[operation](ops, a, b))
+            one, other = values[a % len(values)], values[b % len(values)]
+            values.append(one @ p[operation].T if operation in PRODUCTS else OPERATIONS[operation](ops, one, other))
         return ops.tanh(values[-1] + second), ops.tanh(values[-2] - values[-3])
 
 
@@ -96,6 +96,18 @@ def test_every_operation_agrees_with_autograd(plain, tmp_path_factory):
     agrees(plain, tmp_path_factory, cells)
 
 
+KINKS = {
+    "abs": lambda ops, zero, a, b: ops.abs(zero * a) + a,
+    "relu": lambda ops, zero, a, b: ops.relu(zero * a) + a,
+    "maximum": lambda ops, zero, a, b: ops.maximum(zero + b, zero * a + b),
+    "minimum": lambda ops, zero, a, b: ops.minimum(zero + b, zero * a + b),
+    "maximum of a number": lambda ops, zero, a, b: ops.maximum(zero * a, 0) + ops.maximum(0.0, zero + b * zero),
+    "power of nothing": lambda ops, zero, a, b: (zero + a * a) ** (zero * b),
+    "nothing to a power": lambda ops, zero, a, b: (zero * a) ** (b * b + 2),
+    "square of nothing": lambda ops, zero, a, b: (zero + a * zero) ** 2 + (zero * a) ** 2.5,
+}
+
+
 @dataclass(frozen=True)
 class Kinked(harness.Cell):
     """Every operation with a kink, exactly at it: relu of the negative is 0, and equal values tie."""
@@ -103,25 +115,14 @@ class Kinked(harness.Cell):
     about = harness.About(name="kinked", title="Kinks", paper="none")
     kink: str
 
-    KINKS = {
-        "abs": lambda ops, zero, a, b: ops.abs(zero * a) + a,
-        "relu": lambda ops, zero, a, b: ops.relu(zero * a) + a,
-        "maximum": lambda ops, zero, a, b: ops.maximum(zero + b, zero * a + b),
-        "minimum": lambda ops, zero, a, b: ops.minimum(zero + b, zero * a + b),
-        "maximum of a number": lambda ops, zero, a, b: ops.maximum(zero * a, 0) + ops.maximum(0.0, zero + b * zero),
-        "power of nothing": lambda ops, zero, a, b: (zero + a * a) ** (zero * b),
-        "nothing to a power": lambda ops, zero, a, b: (zero * a) ** (b * b + 2),
-        "square of nothing": lambda ops, zero, a, b: (zero + a * zero) ** 2 + (zero * a) ** 2.5,
-    }
-
     def parameters(self, I, H):
         return {"W": (H, I), "U": (H, H)}
 
     def step(self, ops, p, x, state):
         (h,) = state
         zero = ops.relu(-ops.exp(h))
-        return (self.KINKS[self.kink](ops, zero, x @ p["W"].T, h @ p["U"].T),)
+        return (KINKS[self.kink](ops, zero, x @ p["W"].T, h @ p["U"].T),)
 
 
 def test_derivatives_at_kinks_and_ties_are_those_of_torch(plain, tmp_path_factory):
-    agrees(plain, tmp_path_factory, {f"kink_{k}": Kinked(name) for k, name in enumerate(Kinked.KINKS)})
+    agrees(plain, tmp_path_factory, {f"kink_{k}": Kinked(name) for k, name in enumerate(KINKS)})

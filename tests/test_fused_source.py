@@ -4,6 +4,7 @@ import re
 import shutil
 
 import pytest
+
 from harness_fused.source import emit, text_of
 from harness_fused.tracing import trace
 

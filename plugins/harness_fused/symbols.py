@@ -1,11 +1,10 @@
-"""What a step is traced with: rows of values of width H, weights that are only multiplied with, and their `ops`.
+"""What a step is traced with: rows of values of width H, and weights that are only multiplied with.
 
 `harness.counting` has seen the step before: these symbols rely on shapes that fit and on the vocabulary of `ops`.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 from math import isfinite
 from numbers import Real
@@ -221,33 +220,3 @@ class Weight(Symbol):
 
 def _within(outer: tuple[int, int], inner: tuple[int, int]) -> tuple[int, int]:
     return outer[0] + inner[0], outer[0] + inner[1]
-
-
-class SymbolOps:
-    """`Ops` on symbols."""
-
-    def __init__(self, trace: Trace) -> None:
-        each = partial(partial, trace.each)
-        self.sigmoid, self.tanh, self.relu, self.softplus = (
-            each("sigmoid"),
-            each("tanh"),
-            each("relu"),
-            each("softplus"),
-        )
-        self.exp, self.log, self.sqrt, self.abs = each("exp"), each("log"), each("sqrt"), each("abs")
-        self.maximum, self.minimum, self.where = each("maximum"), each("minimum"), each("where")
-
-    def split(self, a: "Row | Weight", n: int) -> list[Any]:
-        """`n` equal parts along the last axis."""
-        width = (a.shape[1] if isinstance(a, Weight) else a.trace.cuts(a.parts)[-1][1]) // n
-        return [a[..., k * width : (k + 1) * width] for k in range(n)]
-
-    def concat(self, arrays: "Sequence[Row | Weight]") -> "Row | Weight":
-        """The parts joined along the last axis."""
-        trace = arrays[0].trace
-        weights = [array for array in arrays if isinstance(array, Weight)]
-        if not weights:
-            return Row(trace, [part for row in arrays if isinstance(row, Row) for part in row.parts])
-        if any(weight.stacked and len(weight.blocks) > 1 for weight in weights):
-            raise HarnessError("the step joins matrices by ops.concat along both axes, which cannot be fused")
-        return Weight(trace, [block for weight in weights for block in weight.blocks])

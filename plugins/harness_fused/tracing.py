@@ -1,7 +1,8 @@
 """Runs a step once on symbols: what it would compute becomes a `Recurrence`."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from types import CodeType, FrameType
 from typing import Any
 
@@ -10,7 +11,7 @@ from harness.counting import count
 from harness.errors import HarnessError
 from harness_fused.phases import normal_form
 from harness_fused.recurrence import Node, Recurrence, X
-from harness_fused.symbols import Row, SymbolOps, Trace
+from harness_fused.symbols import Row, Trace, Weight
 
 
 def trace(cell: Cell, I: int, H: int) -> Recurrence:
@@ -45,7 +46,7 @@ def why_not(cell: Cell) -> str | None:
 
 
 def _run(
-    cell: Cell, p: Mapping[str, Any], x: Row, rest: tuple[SymbolOps, tuple[Row, ...]]
+    cell: Cell, p: Mapping[str, Any], x: Row, rest: "tuple[SymbolOps, tuple[Row, ...]]"
 ) -> tuple[tuple[Row, ...], dict[str, Any]]:
     """The new states, and what the step's local variables hold when it returns: the author's names of values."""
     ops, state = rest
@@ -63,3 +64,33 @@ def _run(
     finally:
         sys.setprofile(before)
     return new, variables
+
+
+class SymbolOps:
+    """`Ops` on symbols."""
+
+    def __init__(self, trace: Trace) -> None:
+        each = partial(partial, trace.each)
+        self.sigmoid, self.tanh, self.relu, self.softplus = (
+            each("sigmoid"),
+            each("tanh"),
+            each("relu"),
+            each("softplus"),
+        )
+        self.exp, self.log, self.sqrt, self.abs = each("exp"), each("log"), each("sqrt"), each("abs")
+        self.maximum, self.minimum, self.where = each("maximum"), each("minimum"), each("where")
+
+    def split(self, a: "Row | Weight", n: int) -> list[Any]:
+        """`n` equal parts along the last axis."""
+        width = (a.shape[1] if isinstance(a, Weight) else a.trace.cuts(a.parts)[-1][1]) // n
+        return [a[..., k * width : (k + 1) * width] for k in range(n)]
+
+    def concat(self, arrays: "Sequence[Row | Weight]") -> "Row | Weight":
+        """The parts joined along the last axis."""
+        trace = arrays[0].trace
+        weights = [array for array in arrays if isinstance(array, Weight)]
+        if not weights:
+            return Row(trace, [part for row in arrays if isinstance(row, Row) for part in row.parts])
+        if any(weight.stacked and len(weight.blocks) > 1 for weight in weights):
+            raise HarnessError("the step joins matrices by ops.concat along both axes, which cannot be fused")
+        return Weight(trace, [block for weight in weights for block in weight.blocks])

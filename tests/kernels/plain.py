@@ -2,19 +2,19 @@
 
 import ctypes
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from harness_fused.recurrence import Matrix, Recurrence, X
-from harness_fused.source import emit
-from harness_fused.tracing import trace
 
 from harness.cell import Cell
 from harness.ops import TorchOps
 from harness.unroll import unroll
+from harness_fused.recurrence import Matrix, Recurrence, X
+from harness_fused.source import emit
+from harness_fused.tracing import trace
 
 GIVEN = ("x", "wx", "w", "bias", "vector", "d_y")
 WRITTEN = ("states", "inferred", "d_state", "d_x", "d_wx", "d_w", "d_bias", "d_vector")
