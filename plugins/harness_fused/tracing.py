@@ -28,7 +28,7 @@ def trace(cell: Cell, I: int, H: int) -> Recurrence:
     trace = Trace(I, H)
     p = {name: trace.parameter(name, shape) for name, shape in cell.parameters(I, H).items()}
     state = tuple(Row(trace, (trace.graph.leaf("state", k),)) for k in range(len(states)))
-    new, variables = _run(cell, p, Row(trace, (X,)), (SymbolOps(trace), state))
+    new, variables = _run(cell, SymbolOps(trace), p, Row(trace, (X,)), state)
     following = tuple(row.values("a new state")[0] for row in new)
     names = {row.parts[0]: name for name, row in variables.items() if isinstance(row, Row) and len(row.parts) == 1}
     names |= {node: f"{name}_new" for name, node in zip(states, following, strict=True)}
@@ -46,10 +46,9 @@ def why_not(cell: Cell) -> str | None:
 
 
 def _run(
-    cell: Cell, p: Mapping[str, Any], x: Row, rest: "tuple[SymbolOps, tuple[Row, ...]]"
+    cell: Cell, ops: "SymbolOps", p: Mapping[str, Any], x: Row, state: tuple[Row, ...]
 ) -> tuple[tuple[Row, ...], dict[str, Any]]:
     """The new states, and what the step's local variables hold when it returns: the author's names of values."""
-    ops, state = rest
     code: CodeType | None = getattr(cell.step, "__code__", None)
     variables: dict[str, Any] = {}
 
