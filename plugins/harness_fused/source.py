@@ -96,7 +96,11 @@ class Writer:
         """From what is stored and the cotangents known in phase k to gradients."""
         gradients, rows = self._gradients.phases[k], list(enumerate(self._storage.adjoints))
         known = self._gradients.known
-        given = self._stored() | {node: f"d_operand[{node.index}]" for node in known if node.source == "d_operand"}
+        ready = {o for o, operand in enumerate(self._recurrence.operands) if operand.phase == k + 1}
+        given = self._stored()
+        given |= {
+            node: f"d_operand[{node.index}]" for node in known if node.source == "d_operand" and node.index in ready
+        }
         given |= {node: f"adjoint[{j}]" for j, node in rows if known[node] > k}
         outputs = [(f"adjoint[{j}] =", node) for j, node in rows if known[node] == k]
         outputs += [(f"d_acc[{i}] =", node) for i, node in gradients.acc.items()]
