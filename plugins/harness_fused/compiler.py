@@ -60,7 +60,6 @@ def _typed(library: ctypes.CDLL) -> ctypes.CDLL:
     """The functions of driver/library.hpp with their types."""
     if hasattr(library, "packed_size"):
         library.packed_size.restype = ctypes.c_int64
-        library.run.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int, ctypes.c_int64)
     return library
 
 

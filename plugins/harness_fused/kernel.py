@@ -4,16 +4,13 @@ import ctypes
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
-
-from torch import Tensor
 
 from harness.backend import LayerPlan
 from harness.cell import Cell
 from harness_fused import compiler
 from harness_fused.differentiate import differentiate
 from harness_fused.phases import phases_of
-from harness_fused.recurrence import Matrix, Recurrence, X
+from harness_fused.recurrence import Recurrence, X
 from harness_fused.source import emit
 from harness_fused.storing import Storage, store
 from harness_fused.tracing import trace
@@ -28,33 +25,46 @@ class Term(ctypes.Structure):
     _fields_ = [(name, ctypes.c_int64) for name in ("acc", "operand", "parameter", "offset", "row", "column")]
 
 
+class Gradient(ctypes.Structure):
+    """See driver/call.hpp."""
+
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in ("operand", "first_acc", "accs")),
+        ("to", ctypes.c_void_p),
+        *((name, ctypes.c_int64) for name in ("row", "column")),
+    ]
+
+
+COUNTS = ("steps", "batch", "inputs", "hidden", "chunk", "slots", "kept_step", "direct", "hoisted")
+ARRAYS = (
+    "packed", "x", "states", "kept", "scratch", "projected", "gradient", "d_y", "d_x", "d_state", "d_next", "d_acc",
+    "operands", "d_vector", "d_bias",
+)  # fmt: skip
+
+
 class Call(ctypes.Structure):
     """See driver/call.hpp."""
 
     _fields_ = [
-        *((n, ctypes.c_int64) for n in ("batch", "inputs", "hidden", "slots", "kept_step", "operand_steps", "terms")),
-        *((n, ctypes.c_int64) for n in ("share", "direct")),
-        *((n, ctypes.c_void_p) for n in ("term", "parameters", "packed", "states", "kept", "scratch", "x")),
-        *((n, ctypes.c_void_p) for n in ("projected", "d_y", "d_state", "d_next", "d_acc", "operands")),
-        *((n, ctypes.c_void_p) for n in ("d_vector", "d_bias")),
+        *((name, ctypes.c_int64) for name in (*COUNTS, "terms", "gradients", "threads")),
+        *((name, ctypes.c_void_p) for name in ("term", "parameters", *ARRAYS)),
     ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """Neighbouring accumulators whose matrices are neighbouring rows: one product serves them all.
+    """Neighbouring accumulators, `first` … `last` − 1, whose matrices are neighbouring rows: one gradient of them all.
 
-    `accs`: half-open range; `places`: theirs among the accumulators that read x; `matrix`: of all of them.
+    `offset`, `row`, `column`: where element M[j][k] of their matrix is in the parameter.
     """
 
-    accs: tuple[int, int]
-    places: tuple[int, int]
-    matrix: Matrix
-
-    def view(self, parameters: Mapping[str, Tensor]) -> Tensor:
-        """[accs · H, K] of the parameter, or of a gradient shaped like it."""
-        whole = parameters[self.matrix.parameter]
-        return (whole.T if self.matrix.transposed else whole)[slice(*self.matrix.rows), slice(*self.matrix.columns)]
+    operand: int
+    first: int
+    last: int
+    parameter: str
+    offset: int
+    row: int
+    column: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +93,21 @@ class Kernel:
         return compiler.load(self.text)
 
     @cached_property
-    def runs(self) -> dict[int, tuple[Run, ...]]:
-        """By operand (`X` or its index): the products with it."""
-        operands = (X, *range(len(self.recurrence.operands)))
-        return {operand: tuple(_runs(self.recurrence, operand)) for operand in operands}
+    def runs(self) -> tuple[Run, ...]:
+        """Every matrix of every product, neighbours joined."""
+        found: dict[tuple[object, ...], Run] = {}  # by what the next one would have
+        names = [*self.shapes]
+        for term in sorted(self.terms, key=lambda term: (term.operand, term.acc)):
+            if term.operand >= X:
+                place = (term.operand, term.parameter, term.row, term.column)
+                before = found.pop((*place, term.acc, term.offset), None)
+                first, offset = (before.first, before.offset) if before else (term.acc, term.offset)
+                last = term.acc + 1
+                found[*place, last, term.offset + self.recurrence.hidden * term.row] = Run(
+                    operand=term.operand, first=first, last=last, parameter=names[term.parameter],
+                    offset=offset, row=term.row, column=term.column,
+                )  # fmt: skip
+        return tuple(found.values())
 
     @cached_property
     def terms(self) -> ctypes.Array[Term]:
@@ -107,18 +128,6 @@ class Kernel:
             run = VectorRun(bias.parameter, (start, bias.rows[1]), first, n + 1, is_vector)
             found[bias.parameter, bias.rows[1], n + 1, is_vector] = run
         return tuple(found.values())
-
-    @cached_property
-    def whole(self) -> frozenset[str]:
-        """The parameters that one product's gradient covers, so that nothing need be zero before it is added."""
-        matrices = [run.matrix for runs in self.runs.values() for run in runs]
-        names = [matrix.parameter for matrix in matrices]
-        return frozenset(
-            m.parameter
-            for m in matrices
-            if names.count(m.parameter) == 1
-            and (m.rows[1] - m.rows[0]) * (m.columns[1] - m.columns[0]) == prod(self.shapes[m.parameter])
-        )
 
     @cached_property
     def scratch(self) -> int:
@@ -175,25 +184,3 @@ def program(recurrence: Recurrence, storage: Storage, real: str) -> str:
             "",
         ]
     )
-
-
-def _runs(recurrence: Recurrence, operand: int) -> Iterator[Run]:
-    readers = [i for i, acc in enumerate(recurrence.accumulators) if any(t.operand == operand for t in acc.terms)]
-    found: list[Run] = []
-    for place, i in enumerate(readers):
-        for term in recurrence.accumulators[i].terms:
-            if term.operand == operand:
-                run = Run(accs=(i, i + 1), places=(place, place + 1), matrix=term.matrix)
-                joined = _joined(found[-1], run) if found else None
-                found[len(found) - 1 if joined else len(found) :] = [joined or run]
-    yield from found
-
-
-def _joined(a: Run, b: Run) -> Run | None:
-    """Both as one, where b goes on where a ends."""
-    m, n = a.matrix, b.matrix
-    same = (m.parameter, m.transposed, m.columns) == (n.parameter, n.transposed, n.columns)
-    if not same or m.rows[1] != n.rows[0] or a.accs[1] != b.accs[0]:
-        return None
-    matrix = Matrix(m.parameter, m.transposed, (m.rows[0], n.rows[1]), m.columns)
-    return Run(accs=(a.accs[0], b.accs[1]), places=(a.places[0], b.places[1]), matrix=matrix)

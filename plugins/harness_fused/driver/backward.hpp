@@ -30,7 +30,7 @@ template <int K> void finish_backward(const Call& call, int64_t t, const Place& 
   R* const adjoints = call.d_next + S * BH;
   for (int v = 0; v < at.vectors; ++v) {
     const int64_t j = at.j + v * L;
-    const int lanes = lanes_from(call, j);
+    const int lanes = lanes_of(H - j);
     V vector[Cell::VECTORS + 1], sums[A];
     for (int n = 0; n < Cell::VECTORS; ++n) vector[n] = load(call.vectors() + n * H + j, lanes);
     for (int i = 0; i < A; ++i) sums[i] = V{};
@@ -73,7 +73,7 @@ template <int K> void finish_backward(const Call& call, int64_t t, const Place& 
 #pragma GCC unroll 16
       for (int o = 0; o < O; ++o)
         if (Cell::OPERAND_STATE[o] < 0 && Cell::PHASE_OF_OPERAND[o] == K + 1)
-          store(call.operands + (o * call.operand_steps + t) * BH + here, operand[o], lanes);
+          store(call.operands + (o * call.chunk + t) * BH + here, operand[o], lanes);
 #pragma GCC unroll 16
       for (int n = 0; n < Cell::VECTORS; ++n)
         store(call.d_vector + (row * Cell::VECTORS + n) * H + j, d_vector[n], lanes);
@@ -92,7 +92,7 @@ inline void finish_range(const Call& call, const Place& at, const V* panel, int 
     for (int r = 0; r < at.rows; ++r)
       for (int v = 0; v < at.vectors; ++v) {
         const int64_t j = at.j + v * L;
-        const int lanes = lanes_from(call, j);
+        const int lanes = lanes_of(call.hidden - j);
         R* to = call.d_state + (s * call.batch + at.row + r) * call.hidden + j;
         store(to, load<R>(to, lanes) + from_products(s, 0, panel + r * Cell::OPERANDS * width + v, width), lanes);
       }
@@ -121,7 +121,7 @@ template <int K> void multiply_back_direct(const Call& call, int64_t t, const Pl
     if (term.operand < 0 || Cell::PHASE_OF_OPERAND[term.operand] != K) continue;
     const R* matrix = call.parameters[term.parameter] + term.offset + at.j;
     const R* factor = call.d_acc + (t * Cell::ACCS + term.acc) * H;
-    combine<R>(at.vectors, matrix, term.row, factor, H, lanes_from(call, at.j + (at.vectors - 1) * L),
+    combine<R>(at.vectors, matrix, term.row, factor, H, lanes_of(H - at.j - (at.vectors - 1) * L),
                seen[term.operand], panel + term.operand * width);
     seen[term.operand] = true;
   }
@@ -134,7 +134,7 @@ enum class Then { PRODUCTS_AND_ARITHMETIC, ARITHMETIC, PRODUCTS };
 template <int K> void backward_pass(const Call& call, int64_t fed, int64_t t, const Rows& slice, Then then) {
   constexpr int FROM = FEEDING<K>, MOST_WIDTH = 8;
   const int width = call.direct ? MOST_WIDTH : Phase<FROM>::WIDTH_BACK;
-  const int64_t all = call.all_vectors(), rows = slice.last - slice.first;
+  const int64_t all = Call::vectors_in(call.hidden), rows = slice.last - slice.first;
   const int64_t tiles = (rows + Phase<FROM>::ROWS_BACK - 1) / Phase<FROM>::ROWS_BACK;
   const R* weights = call.direct ? nullptr : call.weights() + phase_start<FROM>(call, true);
   const int64_t per_vector = depth_backward(call, FROM) * L;

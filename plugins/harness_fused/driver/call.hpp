@@ -16,25 +16,34 @@ struct Term {
   int64_t acc, operand, parameter, offset, row, column;
 };
 
+// A gradient: M[j][k] of neighbouring accumulators, H rows each, and one operand, is at to[j·row + k·column]; one of
+// `row` and `column` is 1. Added to.
+struct Gradient {
+  int64_t operand, first_acc, accs;
+  R* to;
+  int64_t row, column;
+};
+
 // All arrays are contiguous. `states`: of the output [T + 1, B, H], of others [slots, B, H], the state before step t in
-// slot t, for others t mod slots;
-// `kept`: [T, B, KEPT, H], or with a `kept_step` of 0 one [B, KEPT, H] for all steps. Pointers that are indexed by a
-// step may be given shifted, so that only the steps at hand exist.
+// slot t, for others t mod slots; `kept`: [T, B, KEPT, H], or with a `kept_step` of 0 one [B, KEPT, H] for all steps.
+// Arrays of a chunk of `chunk` steps are [chunk, …]; while a chunk is at hand they are shifted to be indexed by t.
 struct Call {
-  int64_t batch, inputs, hidden, slots, kept_step, operand_steps, terms, share, direct;
+  int64_t steps, batch, inputs, hidden, chunk, slots, kept_step, direct, hoisted, terms, gradients, threads;
   const Term* term;
   const R* const* parameters;
   R* packed;              // bias [ACCS, H], vectors [VECTORS, H], weights; each at a multiple of 64 bytes
+  const R* x;             // [T, B, I]
   R* const* states;
   R* kept;
   R* scratch;             // [OPERANDS, B, H]: computed operands of the step at hand
-  const R* x;             // [T, B, I]
-  const R* projected;     // [T, B, ACCS that read x, H], unless products of x are computed here
+  R* projected;           // [chunk, B, ACCS that read x, H]: products of x, where they are `hoisted`
+  const Gradient* gradient;
   const R* d_y;           // [T, B, H] or none
+  R* d_x;                 // [T, B, I] or none
   R* d_state;             // [STATES, B, H]: of the states after the last step, then of those before the first
-  R* d_next;              // [STATES, B, H] and adjoints [ADJOINTS, B, H], for cells of several phases
-  R* d_acc;               // [T, B, ACCS, H]
-  R* operands;            // [OPERANDS, operand_steps, B, H]: the computed ones again, for gradients of their matrices
+  R* d_next;              // [STATES + ADJOINTS, B, H], for cells of several phases
+  R* d_acc;               // [chunk, B, ACCS, H]
+  R* operands;            // [OPERANDS, chunk, B, H]: the computed ones again, for gradients of their matrices
   R* d_vector;            // [B, VECTORS, H], added to
   R* d_bias;              // [threads, ACCS, H], added to
 
@@ -43,8 +52,9 @@ struct Call {
   const R* bias() const { return packed; }
   const R* vectors() const { return packed + round_up(Cell::ACCS * hidden); }
   R* weights() const { return packed + round_up(Cell::ACCS * hidden) + round_up(Cell::VECTORS * hidden); }
-  int64_t all_vectors() const { return (hidden + L - 1) / L; }
-  static int64_t round_up(int64_t count) { return (count + L - 1) / L * L; }
+  int share() const { return direct ? (hoisted ? NOTHING : INPUT) : (hoisted ? LOOP : ALL); }
+  static int64_t vectors_in(int64_t width) { return (width + L - 1) / L; }
+  static int64_t round_up(int64_t count) { return vectors_in(count) * L; }
 };
 
 // A part of the batch, and which of the parts it is.
@@ -63,6 +73,6 @@ inline Segment<R> operand_at(const Call& call, int o, int64_t t) {
   return {rows, call.hidden, call.hidden};
 }
 
-inline int lanes_from(const Call& call, int64_t j) { return int(call.hidden - j < L ? call.hidden - j : L); }
+inline int lanes_of(int64_t width) { return int(width < L ? width : L); }
 
 }  // namespace

@@ -29,11 +29,11 @@ template <int K, bool TRAIN> void finish_forward(const Call& call, int64_t t, co
   R* fresh[S];
   for (int s = 0; s < S; ++s) old[s] = call.state(s, t), fresh[s] = call.state(s, t + 1);
   R* const kept_rows = call.kept_at(t, N);
-  const bool projected = call.projected != nullptr;
+  const bool projected = call.hoisted;
   const R* const projections = projected ? call.projected + t * call.batch * PROJECTIONS * H : nullptr;
   for (int v = 0; v < at.vectors; ++v) {
     const int64_t j = at.j + v * L;
-    const int lanes = lanes_from(call, j);
+    const int lanes = lanes_of(H - j);
     V bias[A], vector[Cell::VECTORS + 1];
     for (int i = 0; i < A; ++i)
       if (Cell::PHASE_OF_ACC[i] == K) bias[i] = load(call.bias() + i * H + j, lanes);
@@ -73,7 +73,7 @@ template <int K, bool TRAIN> void finish_forward(const Call& call, int64_t t, co
 // Products of packed weights into the panel; accumulators that several groups serve are added up.
 template <int K> void multiply_packed(const Call& call, int64_t t, const Place& at, const R* weights, V* panel) {
   constexpr int WIDTH = Phase<K>::WIDTH, A = Cell::ACCS;
-  const Products& products = Phase<K>::PRODUCTS[call.share];
+  const Products& products = Phase<K>::PRODUCTS[call.share()];
   const bool several = products.count > 1 || call.direct;
   if (several || !products.count)
     for (int n = 0; n < at.rows * A * WIDTH; ++n) panel[n] = V{};
@@ -102,16 +102,16 @@ template <int K> void multiply_direct(const Call& call, int64_t t, const Place& 
     for (int v = 0; v < at.vectors; ++v) {
       const int64_t j = at.j + v * L;
       panel[term.acc * WIDTH + v] +=
-          dots(matrix + j * term.row, term.row, lanes_from(call, j), segment.rows, segment.depth);
+          dots(matrix + j * term.row, term.row, lanes_of(call.hidden - j), segment.rows, segment.depth);
     }
   }
 }
 
 template <int K, bool TRAIN> void forward_phase(const Call& call, int64_t t, const Rows& slice, const R* weights) {
   constexpr int WIDTH = Phase<K>::WIDTH;
-  const int64_t all = call.all_vectors(), rows = slice.last - slice.first;
+  const int64_t all = Call::vectors_in(call.hidden), rows = slice.last - slice.first;
   const int64_t tiles = (rows + Phase<K>::ROWS - 1) / Phase<K>::ROWS;
-  const int64_t per_vector = depth_forward(call, Phase<K>::PRODUCTS[call.share]) * L;
+  const int64_t per_vector = depth_forward(call, Phase<K>::PRODUCTS[call.share()]) * L;
   V panel[Phase<K>::ROWS * Cell::ACCS * WIDTH];
   for (int64_t v0 = 0; v0 < all; v0 += WIDTH) {
     Place at{0, v0 * L, 0, int(all - v0 < WIDTH ? all - v0 : WIDTH)};

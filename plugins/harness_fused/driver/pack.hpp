@@ -45,8 +45,8 @@ inline void place(const Call& call, int acc, int operand, int64_t j0, int vector
 }
 
 template <int K> R* pack_forward(const Call& call, R* to) {
-  const Products& products = Phase<K>::PRODUCTS[call.share];
-  const int64_t all = call.all_vectors();
+  const Products& products = Phase<K>::PRODUCTS[call.share()];
+  const int64_t all = Call::vectors_in(call.hidden);
   for (int64_t v0 = 0; v0 < all; v0 += Phase<K>::WIDTH) {
     const int vectors = int(all - v0 < Phase<K>::WIDTH ? all - v0 : Phase<K>::WIDTH);
     for (int g = 0; g < products.count; ++g) {
@@ -64,7 +64,7 @@ template <int K> R* pack_forward(const Call& call, R* to) {
 }
 
 template <int K> R* pack_backward(const Call& call, R* to) {
-  const int64_t all = call.all_vectors(), H = call.hidden;
+  const int64_t all = Call::vectors_in(call.hidden), H = call.hidden;
   for (int64_t v0 = 0; v0 < all; v0 += Phase<K>::WIDTH_BACK) {
     const int vectors = int(all - v0 < Phase<K>::WIDTH_BACK ? all - v0 : Phase<K>::WIDTH_BACK);
     for (int o = 0; o < Cell::OPERANDS; ++o)
@@ -94,9 +94,68 @@ inline void gather(const Call& call) {
 template <int K> int64_t phase_start(const Call& call, bool back) {
   if constexpr (K == 0) return 0;
   else {
-    const int64_t depth = back ? depth_backward(call, K - 1) : depth_forward(call, Phase<K - 1>::PRODUCTS[call.share]);
-    return phase_start<K - 1>(call, back) + depth * call.all_vectors() * L;
+    const int64_t depth = back ? depth_backward(call, K - 1) : depth_forward(call, Phase<K - 1>::PRODUCTS[call.share()]);
+    return phase_start<K - 1>(call, back) + depth * Call::vectors_in(call.hidden) * L;
   }
+}
+
+// Matrices of x that are multiplied a chunk at a time: forward one after the other as blocks of columns, backward the
+// columns of all of them. Gradients of a narrow x read them as they are, transposed: [I, ACCS, H].
+constexpr int X_COLUMNS = MOST_COLUMNS;
+
+inline R* pack_x_forward(const Call& call, R* to) {
+  for (int i = 0; i < Cell::ACCS; ++i)
+    if (Cell::READS_X[i])
+      for (int64_t v0 = 0, all = Call::vectors_in(call.hidden); v0 < all; v0 += X_COLUMNS) {
+        const int vectors = int(all - v0 < X_COLUMNS ? all - v0 : X_COLUMNS);
+        place(call, i, X, v0 * L, vectors, call.inputs, false, to, vectors * L);
+        to += call.inputs * vectors * L;
+      }
+  return to;
+}
+
+inline R* pack_x_backward(const Call& call, R* to) {
+  for (int64_t v0 = 0, all = Call::vectors_in(call.inputs); v0 < all; v0 += X_COLUMNS) {
+    const int vectors = int(all - v0 < X_COLUMNS ? all - v0 : X_COLUMNS);
+    for (int i = 0; i < Cell::ACCS; ++i)
+      if (Cell::READS_X[i]) {
+        place(call, i, X, v0 * L, vectors, call.hidden, true, to, vectors * L);
+        to += call.hidden * vectors * L;
+      }
+  }
+  return to;
+}
+
+inline void transpose_x(const Call& call, R* to) {
+  const int64_t H = call.hidden, width = Cell::ACCS * H;
+  memset(to, 0, call.inputs * width * sizeof(R));
+  for (int64_t n = 0; n < call.terms; ++n) {
+    const Term& term = call.term[n];
+    const R* from = call.parameters[term.parameter] + term.offset;
+    for (int64_t j = 0; term.operand == X && j < H; ++j)
+      for (int64_t k = 0; k < call.inputs; ++k) to[k * width + term.acc * H + j] += from[j * term.row + k * term.column];
+  }
+}
+
+inline void pack_all_forward(const Call& call) {
+  R* end = pack_forward<0>(call, call.weights());
+  if (call.hoisted) pack_x_forward(call, end);
+}
+
+inline void pack_all_backward(const Call& call) {
+  R* end = call.direct ? call.weights() : pack_backward<0>(call, call.weights());
+  if (!call.d_x) return;
+  call.hoisted ? (void)pack_x_backward(call, end) : transpose_x(call, end);
+}
+
+// Where all of it ends.
+inline R* pack_end(const Call& call, bool back) {
+  int64_t readers = 0;
+  for (int i = 0; i < Cell::ACCS; ++i) readers += Cell::READS_X[i];
+  R* end = call.weights() + (back && call.direct ? 0 : phase_start<Cell::PHASES>(call, back));
+  if (!back) return end + call.hoisted * readers * call.inputs * Call::round_up(call.hidden);
+  if (!call.d_x) return end;
+  return end + (call.hoisted ? readers * call.hidden * Call::round_up(call.inputs) : call.inputs * Cell::ACCS * call.hidden);
 }
 
 }  // namespace
