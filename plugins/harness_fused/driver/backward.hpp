@@ -37,6 +37,12 @@ template <int K> void finish_backward(const Call& call, int64_t t, const Place& 
     for (int r = 0; r < at.rows; ++r) {
       const int64_t row = at.row + r, here = row * H + j;
       const V* products = panel + r * O * width + v;
+      if constexpr (LAST) {
+        // The way back in time is one that processors do not foresee.
+        for (int n = 0; n < N; ++n) __builtin_prefetch(kept_rows + (row * N + n) * H + j - N * BH);
+        for (int s = 0; s < S; ++s) __builtin_prefetch(old[s] + here - BH);
+        if (call.d_y) __builtin_prefetch(call.d_y + (t - 1) * BH + here);
+      }
       V state[S], next[S], kept[N + 1], d_operand[O + 1], d_next[S], d_state[S], adjoint[Cell::ADJOINTS + 1];
       V d_acc[A], d_vector[Cell::VECTORS + 1], operand[O + 1];
 #pragma GCC unroll 16

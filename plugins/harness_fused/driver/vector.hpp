@@ -66,12 +66,15 @@ template <class R> FN Vector<R> load(const R* from, int count) {
 
 // Writes the first `count` ≤ LANES numbers and nothing else.
 template <class R> FN void store(R* to, Vector<R> vector, int count) {
+  if (count == LANES<R>) {
+    memcpy(to, &vector, sizeof vector);
+    return;
+  }
 #if defined(__AVX512F__)
   if constexpr (sizeof(R) == 4) _mm512_mask_storeu_ps(to, (__mmask16)((1u << count) - 1), (__m512)vector);
   else _mm512_mask_storeu_pd(to, (__mmask8)((1u << count) - 1), (__m512d)vector);
 #else
-  if (count == LANES<R>) memcpy(to, &vector, sizeof vector);
-  else for (int lane = 0; lane < count; ++lane) to[lane] = vector[lane];
+  for (int lane = 0; lane < count; ++lane) to[lane] = vector[lane];
 #endif
 }
 
