@@ -1,5 +1,6 @@
 """What several tests need: the catalog, and the command line as a user calls it."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -39,6 +40,22 @@ def command(tmp_path):
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def cells():
+    """Every shipped cell and every one in tests/cells, by name."""
+    catalog = plugins.load(sorted((HERE / "cells").glob("*.py")))
+    return {name: entry.value for name, entry in catalog.cells.items()}
+
+
+@pytest.fixture(scope="session")
+def plain():
+    """The plain driver of generated text: tests/kernels/plain.py as a module."""
+    spec = importlib.util.spec_from_file_location("plain", HERE / "kernels" / "plain.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture

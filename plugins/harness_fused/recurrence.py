@@ -9,13 +9,15 @@ Every step that can be fused is, at widths (I, H),
 so that one driver runs every cell: products, then arithmetic on single elements.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 X = -1
 """The operand that is the input; it belongs to phase 0 and may be hoisted out of the loop."""
 
-Source = Literal["constant", "acc", "state", "vector", "operation"]
+Source = Literal["constant", "acc", "state", "vector", "operation", "d_next", "d_operand"]
+"""Where a value comes from; the last two, cotangents, occur in gradients alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +59,13 @@ class Accumulator:
     biases: tuple[Bias, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """One pointwise value of width H; equal nodes are the same value.
+    """One pointwise value of width H, compared by identity: `graph.Graph` makes every value of a step once.
 
-    `source`: "constant" (`value`), "acc", "state" (previous) or "vector" (`index`), or "operation": `name` of `ops`
-    or one of add, sub, mul, div, neg, pow, less, less_equal, greater, greater_equal, equal, with `arguments`.
-
+    `source`: "constant" (`value`); "acc", "state" (previous), "vector", "d_next" or "d_operand" (`index`); or
+    "operation": `name` of `ops` or one of add, sub, mul, div, neg, pow, less, less_equal, greater, greater_equal,
+    equal, not_equal, with `arguments`.
     """
 
     source: Source
@@ -75,7 +77,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """What in-loop products read: previous state `state`, or the computed `node` of the phase before `phase`."""
+    """What the in-loop products of `phase` read: previous state `state`, or the `node` an earlier phase computes.
+
+    A value that products of two phases read is two operands.
+    """
 
     phase: int
     state: int | None
@@ -84,7 +89,11 @@ class Operand:
 
 @dataclass(frozen=True, slots=True)
 class Recurrence:
-    """A traced step at (I, H). `next`: the new states, the output first."""
+    """A traced step at (I, H). `next`: the new states, the output first.
+
+    Accumulators and operands are sorted by phase. `names`: what the step's author calls a value, where known;
+    they make generated text readable and mean nothing else.
+    """
 
     inputs: int
     hidden: int
@@ -92,6 +101,7 @@ class Recurrence:
     operands: tuple[Operand, ...]
     vectors: tuple[Bias, ...]
     next: tuple[Node, ...]
+    names: Mapping[Node, str] = field(default_factory=dict)
 
     @property
     def phases(self) -> int:

@@ -1,0 +1,108 @@
+"""From C++ text to functions: compiled for this processor at first use, kept in the user's cache folder."""
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from harness.cache import folder
+from harness.errors import HarnessError
+
+COMPILERS = ("g++", "clang++")
+FLAGS = (
+    "-std=c++17", "-O3", "-march=native", "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math",
+    "-ffp-contract=fast", "-Wall", "-Wno-unknown-pragmas", "-Wno-psabi", "-pthread",
+)  # fmt: skip
+DRIVER = Path(__file__).parent / "driver"
+SEAL = hashlib.sha256().digest_size
+
+
+def compiler() -> str | None:
+    """The C++ compiler: `$CXX`, else g++ or clang++, whichever is found first; None where there is none."""
+    for name in (os.environ.get("CXX", ""), *COMPILERS):
+        if found := name and shutil.which(name):
+            return found
+    return None
+
+
+def load(text: str) -> ctypes.CDLL:
+    """The library of a C++ text that may include the driver's headers; compiled unless that was done before.
+
+    Any number of threads and processes may ask at once. A damaged file is compiled anew; where nothing can be written
+    the library lives until the process ends. Raises HarnessError without a compiler and where the text does not compile.
+    """
+    program = compiler()
+    if program is None:
+        raise HarnessError("wanted a C++ compiler, found none", hint="install g++ or clang++, or name one in $CXX")
+    key = hashlib.sha256("\0".join([text, _headers(), *FLAGS, _version(program), _processor()]).encode()).hexdigest()
+    return _open(program, text, folder() / "fused" / f"{key[:32]}.so")
+
+
+@cache
+def _open(program: str, text: str, path: Path) -> ctypes.CDLL:
+    if not _whole(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _compile(program, text, path)
+        except OSError:
+            with tempfile.TemporaryDirectory() as scratch:
+                _compile(program, text, Path(scratch) / path.name)
+                return _typed(ctypes.CDLL(str(Path(scratch) / path.name)))
+    return _typed(ctypes.CDLL(str(path)))
+
+
+def _typed(library: ctypes.CDLL) -> ctypes.CDLL:
+    """The functions of driver/library.hpp with their types."""
+    if hasattr(library, "packed_size"):
+        library.packed_size.restype = ctypes.c_int64
+    return library
+
+
+def _whole(path: Path) -> bool:
+    """Whether the file ends with the hash of what stands before it."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return False
+    return hashlib.sha256(content[:-SEAL]).digest() == content[-SEAL:]
+
+
+def _compile(program: str, text: str, path: Path) -> None:
+    """Compiles aside, seals the library by its hash and moves it in place: readers see all of it or none."""
+    with tempfile.TemporaryDirectory(prefix=path.stem, dir=path.parent) as scratch:
+        source, library = Path(scratch) / "cell.cpp", Path(scratch) / "cell.so"
+        source.write_text(text, encoding="utf-8")
+        command = [program, *FLAGS, "-I", str(DRIVER), str(source), "-o", str(library), "-lm"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise HarnessError(f"{program} could not compile a cell:\n{done.stderr.strip()}")
+        with library.open("ab") as file:
+            # Loaders read what the file's own tables name; bytes behind them are nobody's.
+            file.write(hashlib.sha256(library.read_bytes()).digest())
+        library.replace(path)
+
+
+@cache
+def _headers() -> str:
+    return "\0".join(path.read_text(encoding="utf-8") for path in sorted(DRIVER.glob("*.hpp")))
+
+
+@cache
+def _version(program: str) -> str:
+    return subprocess.run([program, "--version"], capture_output=True, text=True).stdout
+
+
+@cache
+def _processor() -> str:
+    """What `-march=native` depends on: the processor's model and what it can do."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n", maxsplit=1)[0].splitlines()
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+    kept = ("model", "cpu family", "flags", "Features", "CPU ")
+    return "\n".join(line for line in lines if line.startswith(kept))
