@@ -21,9 +21,8 @@ def restricted_mean(steps: NDArray[Any], solved: NDArray[np.bool_], budget: floa
     interval joins Wilson's for the rate and Student's for the saved steps in quadrature (Zou & Donner 2008). A t
     interval over the capped steps would forget, after n solved of n, that the next training may fail.
     """
-    steps, within = np.asarray(steps, dtype=float), np.asarray(solved, dtype=bool)
-    within &= steps <= budget
-    steps = np.minimum(steps, budget)
+    within = np.asarray(solved, dtype=bool) & (np.asarray(steps) <= budget)
+    steps = np.minimum(np.asarray(steps, dtype=float), budget)
     watched, n = int(np.sum(within | (steps >= budget))), len(steps)
     if not watched:
         return Estimate(value=np.nan, low=0.0, high=budget, n=n)

@@ -137,6 +137,7 @@ def test_the_normalised_score_is_0_at_the_baseline_and_1_where_perfect():
     "found",
     [
         values(test__reward=20.0, baseline__reward=3.0, primary="reward", better="higher"),
+        values(test__reward=20.0, baseline__reward=0.1, primary="reward", better="higher"),
         values(test__mse=0.1, primary="mse", better="lower"),
     ],
 )

@@ -107,6 +107,13 @@ def test_where_none_solved_the_mean_is_the_budget_and_its_interval_the_rates():
     assert found.low == pytest.approx(1000 * (1 - proportion(0, 6).high))
 
 
+def test_who_solved_after_the_budget_did_not_solve_within_it():
+    steps = np.array([300.0, 1100, 1200])
+    solved = np.ones(3, bool)
+    assert restricted_mean(steps, solved, 1000) == restricted_mean(steps, steps < 1000, 1000)
+    assert solved.all()  # what was handed in is left as it was
+
+
 def test_where_all_were_lost_nothing_is_known():
     found = restricted_mean(np.array([10.0, 20, 30]), np.zeros(3, bool), 1000)
     assert math.isnan(found.value)
