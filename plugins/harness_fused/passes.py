@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from harness_fused.kernel import Call, Gradient, Kernel
-from harness_fused.recurrence import X
 
 NARROW = 32
 """Inputs up to this size are multiplied inside the loop, wider ones a chunk at a time before it."""
@@ -123,48 +122,29 @@ def backward(
     wanted = zip(work.weights.items(), needed[1 + work.states :], strict=True)
     found = {name: torch.zeros_like(weight) for (name, weight), is_needed in wanted if is_needed}
     d_x = torch.empty_like(work.x) if needed[0] else None
-    across = work.x.new_zeros(0 if work.hoisted else work.I, work.accs, H)
-    d_vector = work.x.new_zeros(B, len(recurrence.vectors) * H)
-    d_bias = work.x.new_zeros(work.threads, work.accs * H)
+    sums = {
+        "d_vector": work.x.new_zeros(B, len(recurrence.vectors) * H),
+        "d_bias": work.x.new_zeros(work.threads, work.accs * H),
+        "d_across": work.x.new_zeros(0 if work.hoisted else work.I, work.accs * H),
+    }
     call = work.call(
         history, kept=kept, d_y=None if d_y is None else d_y.contiguous(), d_x=d_x, d_state=d_state,
         d_next=work.empty(work.states + len(kernel.storage.adjoints) if recurrence.phases > 1 else 0, B, H),
-        d_acc=work.empty(work.chunk, B, work.accs * H), operands=work.empty(kernel.scratch, work.chunk, B, H),
-        d_vector=d_vector, d_bias=d_bias,
+        d_acc=work.empty(work.chunk, B, work.accs * H), operands=work.empty(kernel.scratch, work.chunk, B, H), **sums,
     )  # fmt: skip
-    gradients = _gradients(work, found, across)
+    gradients = _gradients(work, found)
     call.gradient, call.gradients = ctypes.addressof(gradients), len(gradients)
     work.pack(call, back=True)
     kernel.library.backward(ctypes.byref(call))
-    _add_narrow(work, found, across)
-    _add_vectors(work, found, d_bias, d_vector)
     states = [part.clone() if is_needed else None for part, is_needed in zip(d_state, needed[1:], strict=False)]
     return [d_x, *states, *(found.get(name) for name in work.weights)]
 
 
-def _gradients(work: Pass, found: dict[str, Tensor], across: Tensor) -> "ctypes.Array[Gradient]":
-    """Where the library adds what; gradients of a narrow x's matrices go across: [I, accs, H]."""
-    rows = []
-    for run in work.kernel.runs:
-        if run.parameter in found and (run.operand != X or work.hoisted):
-            to = found[run.parameter].data_ptr() + run.offset * across.element_size()
-            rows.append(Gradient(run.operand, run.first, run.last - run.first, to, run.row, run.column))
-    if not work.hoisted:
-        rows.append(Gradient(X, 0, work.accs, across.data_ptr(), 1, work.accs * work.H))
+def _gradients(work: Pass, found: dict[str, Tensor]) -> "ctypes.Array[Gradient]":
+    """Where the library adds what."""
+    rows = [
+        Gradient(run.operand, run.first, run.last - run.first, to.data_ptr() + run.offset * to.element_size(), run.row, run.column)
+        for run in work.kernel.runs
+        if (to := found.get(run.parameter)) is not None
+    ]
     return (Gradient * len(rows))(*rows)
-
-
-def _add_narrow(work: Pass, found: dict[str, Tensor], across: Tensor) -> None:
-    for run in work.kernel.runs:
-        if run.operand == X and run.parameter in found and not work.hoisted:
-            size = (work.I, (run.last - run.first) * work.H)
-            to = found[run.parameter].as_strided(size, (run.column, run.row), run.offset)
-            to += across[:, run.first : run.last].reshape(size)
-
-
-def _add_vectors(work: Pass, found: dict[str, Tensor], d_bias: Tensor, d_vector: Tensor) -> None:
-    d_bias, d_vector, H = d_bias.sum(0), d_vector.sum(0), work.H
-    for run in work.kernel.vectors:
-        if run.parameter in found:
-            source = d_vector if run.is_vector else d_bias
-            found[run.parameter][slice(*run.rows)] += source[run.first * H : run.last * H]
