@@ -76,6 +76,10 @@ class Kernel:
     text: str
     shapes: Mapping[str, tuple[int, ...]]
 
+    def __deepcopy__(self, memo: object) -> "Kernel":
+        """Itself: nothing in it ever changes, and a loaded library cannot be copied."""
+        return self
+
     @cached_property
     def library(self) -> ctypes.CDLL:
         """The compiled library; compiled now if that was never done."""

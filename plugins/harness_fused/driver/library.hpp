@@ -73,8 +73,7 @@ inline void in_large_pages(void* array, int64_t bytes) {
 extern "C" void forward(const Call* call, int keep) {
   const int64_t rows = call->batch * call->hidden * int64_t(sizeof(R));
   if (keep) in_large_pages(call->kept, call->steps * rows * Cell::KEPT_TRAIN);
-  for (int s = 0; s < Cell::STATES; ++s)
-    if (keep || !s) in_large_pages(call->states[s], (call->steps + 1) * rows);
+  for (int s = 0; s < Cell::STATES; ++s) in_large_pages(call->states[s], (s ? call->slots : call->steps + 1) * rows);
   const Stage loop = keep ? forward_part<true> : forward_part<false>;
   if (!call->hoisted) return in_parts(loop, *call, 0, call->steps);
   for (int64_t first = 0; first < call->steps; first += call->chunk) {
@@ -92,8 +91,10 @@ extern "C" void backward(const Call* call) {
     in_parts(backward_part, here, first, last);
     in_parts(gradient_part, here, first, last);
   }
-  spread(*call);
 }
+
+// After the last `backward` of a sequence.
+extern "C" void finish(const Call* call) { spread(*call); }
 
 // Numbers that `packed` must hold.
 extern "C" int64_t packed_size(const Call* call, int back) { return pack_end(*call, back) - call->packed; }
