@@ -53,8 +53,12 @@ def numbers(real):
     kind, integer, _ = TYPES[real]
     bits = 8 * np.dtype(integer).itemsize
     spread = (np.arange(1 << 16, dtype=np.uint64) * ((1 << bits) // (1 << 16) + 12345)).astype(integer).view(kind)
-    special = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, np.finfo(kind).smallest_subnormal, np.finfo(kind).max], kind)
-    found = np.concatenate([spread, special, np.linspace(-110, 110, 40001, dtype=kind), np.linspace(-2, 2, 40001, dtype=kind)])
+    special = np.array(
+        [0.0, -0.0, np.inf, -np.inf, np.nan, np.finfo(kind).smallest_subnormal, np.finfo(kind).max], kind
+    )
+    found = np.concatenate(
+        [spread, special, np.linspace(-110, 110, 40001, dtype=kind), np.linspace(-2, 2, 40001, dtype=kind)]
+    )
     return np.resize(found, len(found) // 16 * 16)
 
 

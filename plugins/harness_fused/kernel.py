@@ -10,7 +10,7 @@ from harness.cell import Cell
 from harness_fused import compiler
 from harness_fused.differentiate import differentiate
 from harness_fused.phases import phases_of
-from harness_fused.recurrence import Recurrence, X
+from harness_fused.recurrence import Recurrence
 from harness_fused.source import emit
 from harness_fused.storing import Storage, store
 from harness_fused.tracing import trace

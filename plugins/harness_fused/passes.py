@@ -213,7 +213,14 @@ class _Again:
 def _gradients(work: Pass, found: dict[str, Tensor]) -> "ctypes.Array[Gradient]":
     """Where the library adds what."""
     rows = [
-        Gradient(run.operand, run.first, run.last - run.first, to.data_ptr() + run.offset * to.element_size(), run.row, run.column)
+        Gradient(
+            run.operand,
+            run.first,
+            run.last - run.first,
+            to.data_ptr() + run.offset * to.element_size(),
+            run.row,
+            run.column,
+        )
         for run in work.kernel.runs
         if (to := found.get(run.parameter)) is not None
     ]
