@@ -26,11 +26,8 @@ MODES = ("train", "forward")
 def main(cells: list[str]) -> None:
     """Prints the table for the named cells, all four if none is named."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    print(
-        f"{'cell':17}{'B,T,H,I':>15}" + "".join(f"{mode + ' ms':>12}{'theirs':>10}{'ratio':>7}" for mode in MODES),
-        end="",
-    )
-    print(f"{'peak MB':>10}{'theirs':>9}{'share':>7}")  # noqa: T201 -- a script
+    header = f"{'cell':17}{'B,T,H,I':>15}" + "".join(f"{mode + ' ms':>12}{'theirs':>10}{'ratio':>7}" for mode in MODES)
+    print(header + f"{'peak MB':>10}{'theirs':>9}{'share':>7}")  # noqa: T201 -- a script
     ratios: dict[str, list[float]] = {}
     for cell in cells or CELLS:
         for shape in SHAPES:
