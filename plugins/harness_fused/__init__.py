@@ -10,10 +10,14 @@ DTYPES = ("float32", "float64")
 
 @dataclass(frozen=True)
 class FusedBackend:
-    """The contributor's equation as a C++ kernel, forward and backward; compiled at first use."""
+    """The contributor's equation as a C++ kernel, forward and backward; compiled at first use.
+
+    `recompute`: keeps states every so many steps only and runs the steps between again before their backward.
+    """
 
     about = harness.About(name="fused", title="the cell's step, compiled into one fused loop")
     devices = ("cpu",)
+    recompute: int | None = None
 
     def why_not(self, cell: harness.Cell, device: str, dtype: Dtype) -> str | None:
         """It needs a C++ compiler and a step that can be traced; it has one device and two number formats."""
@@ -31,7 +35,7 @@ class FusedBackend:
         """The compiled cell behind a torch module."""
         from harness_fused.layer import FusedLayer
 
-        return FusedLayer(cell, plan)
+        return FusedLayer(cell, plan, self.recompute)
 
 
 @harness.hookimpl

@@ -34,7 +34,7 @@ def load(text: str) -> ctypes.CDLL:
     """The library of a C++ text that may include the driver's headers; compiled unless that was done before.
 
     Any number of threads and processes may ask at once. A damaged file is compiled anew; where nothing can be written
-    the library lives until the process ends. Raises HarnessError without a compiler and where the text does not compile.
+    the library lives until the process ends. Raises HarnessError without a compiler and for a text that is not C++.
     """
     program = compiler()
     if program is None:

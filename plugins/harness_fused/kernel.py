@@ -10,7 +10,7 @@ from harness.cell import Cell
 from harness_fused import compiler
 from harness_fused.differentiate import differentiate
 from harness_fused.phases import phases_of
-from harness_fused.recurrence import Recurrence, X
+from harness_fused.recurrence import Recurrence
 from harness_fused.source import emit
 from harness_fused.storing import Storage, store
 from harness_fused.tracing import trace
@@ -29,7 +29,7 @@ class Gradient(ctypes.Structure):
     """See driver/call.hpp."""
 
     _fields_ = [
-        *((name, ctypes.c_int64) for name in ("operand", "first_acc", "accs")),
+        *((name, ctypes.c_int64) for name in ("operand", "first", "count")),
         ("to", ctypes.c_void_p),
         *((name, ctypes.c_int64) for name in ("row", "column")),
     ]
@@ -38,7 +38,7 @@ class Gradient(ctypes.Structure):
 COUNTS = ("steps", "batch", "inputs", "hidden", "chunk", "slots", "kept_step", "direct", "hoisted")
 ARRAYS = (
     "packed", "x", "states", "kept", "scratch", "projected", "gradient", "d_y", "d_x", "d_state", "d_next", "d_acc",
-    "operands", "d_vector", "d_bias",
+    "operands", "d_vector", "d_bias", "d_across",
 )  # fmt: skip
 
 
@@ -53,9 +53,9 @@ class Call(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """Neighbouring accumulators, `first` … `last` − 1, whose matrices are neighbouring rows: one gradient of them all.
+    """Neighbouring accumulators (or vectors), `first` … `last` − 1, whose matrices (or biases) are neighbouring rows.
 
-    `offset`, `row`, `column`: where element M[j][k] of their matrix is in the parameter.
+    Their gradient is one: `offset`, `row`, `column` say where element M[j][k] of it is in the parameter.
     """
 
     operand: int
@@ -67,17 +67,6 @@ class Run:
     column: int
 
 
-@dataclass(frozen=True, slots=True)
-class VectorRun:
-    """Neighbouring biases (or vectors) `first` … `last` − 1 that are neighbouring rows of a parameter."""
-
-    parameter: str
-    rows: tuple[int, int]
-    first: int
-    last: int
-    is_vector: bool
-
-
 @dataclass(frozen=True, eq=False)
 class Kernel:
     """One cell at (I, H) in one number format."""
@@ -87,6 +76,10 @@ class Kernel:
     text: str
     shapes: Mapping[str, tuple[int, ...]]
 
+    def __deepcopy__(self, memo: object) -> "Kernel":
+        """Itself: nothing in it ever changes, and a loaded library cannot be copied."""
+        return self
+
     @cached_property
     def library(self) -> ctypes.CDLL:
         """The compiled library; compiled now if that was never done."""
@@ -94,19 +87,17 @@ class Kernel:
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:
-        """Every matrix of every product, neighbours joined."""
-        found: dict[tuple[object, ...], Run] = {}  # by what the next one would have
+        """Every matrix, bias and vector that has a gradient, neighbours joined."""
+        found: dict[tuple[int, ...], Run] = {}  # by what the next one would have
         names = [*self.shapes]
         for term in sorted(self.terms, key=lambda term: (term.operand, term.acc)):
-            if term.operand >= X:
-                place = (term.operand, term.parameter, term.row, term.column)
-                before = found.pop((*place, term.acc, term.offset), None)
-                first, offset = (before.first, before.offset) if before else (term.acc, term.offset)
-                last = term.acc + 1
-                found[*place, last, term.offset + self.recurrence.hidden * term.row] = Run(
-                    operand=term.operand, first=first, last=last, parameter=names[term.parameter],
-                    offset=offset, row=term.row, column=term.column,
-                )  # fmt: skip
+            kind = (term.operand, term.parameter, term.row, term.column)
+            before = found.pop((*kind, term.acc, term.offset), None)
+            first, offset = (before.first, before.offset) if before else (term.acc, term.offset)
+            found[*kind, term.acc + 1, term.offset + self.recurrence.hidden * term.row] = Run(
+                operand=term.operand, first=first, last=term.acc + 1, parameter=names[term.parameter],
+                offset=offset, row=term.row, column=term.column,
+            )  # fmt: skip
         return tuple(found.values())
 
     @cached_property
@@ -114,20 +105,6 @@ class Kernel:
         """Every matrix, bias and vector as an address relative to its parameter."""
         found = list(self._terms())
         return (Term * len(found))(*found)
-
-    @cached_property
-    def vectors(self) -> tuple["VectorRun", ...]:
-        """Every bias and vector, neighbours joined."""
-        accumulators = enumerate(self.recurrence.accumulators)
-        single = [(bias, i, False) for i, acc in accumulators for bias in acc.biases]
-        single += [(vector, n, True) for n, vector in enumerate(self.recurrence.vectors)]
-        found: dict[tuple[str, int, int, bool], VectorRun] = {}  # by the row and the place where the next would begin
-        for bias, n, is_vector in single:
-            before = found.pop((bias.parameter, bias.rows[0], n, is_vector), None)
-            first, start = (before.first, before.rows[0]) if before else (n, bias.rows[0])
-            run = VectorRun(bias.parameter, (start, bias.rows[1]), first, n + 1, is_vector)
-            found[bias.parameter, bias.rows[1], n + 1, is_vector] = run
-        return tuple(found.values())
 
     @cached_property
     def scratch(self) -> int:

@@ -14,9 +14,10 @@ from harness_fused.passes import backward, forward
 class FusedLayer(CellLayer):
     """A cell's own step, compiled. Raises HarnessError for tensors of another number format or device."""
 
-    def __init__(self, cell: Cell, plan: LayerPlan) -> None:
+    def __init__(self, cell: Cell, plan: LayerPlan, recompute: int | None = None) -> None:
         super().__init__(cell, plan)
         self._kernel = kernel_of(cell, plan)
+        self._recompute = recompute
         self._kernel.library  # noqa: B018 -- compiled here, not in the first step
 
     def run(self, x: Tensor, state: State) -> tuple[Tensor, State]:
@@ -24,19 +25,19 @@ class FusedLayer(CellLayer):
         inputs = (x, *state, *self.parameters())
         _check(inputs)
         if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs):
-            y, *final = _Fused.apply(self._kernel, *inputs)
+            y, *final = _Fused.apply(self._kernel, self._recompute, *inputs)
             return y, tuple(final)
         y, final, _ = forward(self._kernel, inputs, keep=False)
         return y, final
 
 
 class _Fused(torch.autograd.Function):
-    """(kernel, x, states…, weights…) → (y, final states…)."""
+    """(kernel, steps between stored states, x, states…, weights…) → (y, final states…)."""
 
     @staticmethod
-    def forward(ctx, kernel: Kernel, *inputs: Tensor) -> tuple[Tensor, ...]:
-        y, final, kept = forward(kernel, inputs, keep=True)
-        ctx.kernel, ctx.count = kernel, len(inputs)
+    def forward(ctx, kernel: Kernel, recompute: int | None, *inputs: Tensor) -> tuple[Tensor, ...]:
+        y, final, kept = forward(kernel, inputs, keep=True, recompute=recompute)
+        ctx.kernel, ctx.recompute, ctx.count = kernel, recompute, len(inputs)
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*inputs, y, *kept)
         return y, *final
@@ -50,7 +51,7 @@ class _Fused(torch.autograd.Function):
                 hint="it has no second derivative; build the cell on the backend eager",
             )
         inputs, stored = ctx.saved_tensors[: ctx.count], ctx.saved_tensors[ctx.count :]
-        return None, *backward(ctx.kernel, inputs, stored, cotangents, ctx.needs_input_grad[1:])
+        return None, None, *backward(ctx.kernel, inputs, stored, cotangents, ctx.needs_input_grad[2:], ctx.recompute)
 
 
 def _check(inputs: tuple[Tensor, ...]) -> None:

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from harness_fused.kernel import Call, Gradient, Kernel
-from harness_fused.recurrence import X
 
 NARROW = 32
 """Inputs up to this size are multiplied inside the loop, wider ones a chunk at a time before it."""
@@ -50,17 +49,28 @@ class Pass:
         """A new tensor of x's number format."""
         return self.x.new_empty(shape)
 
-    def call(self, states: Sequence[Tensor], **arrays: Tensor | None) -> Call:
-        """The structure that the library reads, complete but for the packed weights."""
-        terms = self.kernel.terms
+    def call(self, **arrays: Tensor | None) -> Call:
+        """The structure that the library reads, complete but for what `aim` and `pack` put there."""
+        terms, weights = self.kernel.terms, [*self.weights.values()]
         addresses = {name: array.data_ptr() for name, array in arrays.items() if array is not None}
         self._alive.append(arrays)
         return Call(
-            steps=self.T, batch=self.B, inputs=self.I, hidden=self.H, chunk=self.chunk, kept_step=1,
-            slots=self.T + 1, direct=self.B == 1 and self.kernel.direct, hoisted=self.hoisted, threads=self.threads,
-            terms=len(terms), term=ctypes.addressof(terms), x=self.x.data_ptr(), states=self._pointers(states),
-            parameters=self._pointers([*self.weights.values()]), **addresses,
+            batch=self.B, inputs=self.I, hidden=self.H, chunk=self.chunk, direct=self.B == 1 and self.kernel.direct,
+            hoisted=self.hoisted, threads=self.threads, terms=len(terms), term=ctypes.addressof(terms),
+            parameters=self._pointers(weights), **addresses,
         )  # fmt: skip
+
+    def aim(self, call: Call, steps: range, states: Sequence[Tensor], kept: Tensor) -> None:
+        """Points a call at some steps, the arrays given for these alone: see driver/call.hpp."""
+        call.steps = len(steps)
+        call.x = self.x.data_ptr() + steps.start * self.B * self.I * self.x.element_size()
+        call.states, call.kept = self._pointers(states), kept.data_ptr()
+        call.slots, call.kept_step = states[-1].shape[0], 1
+
+    def segments(self, steps: int | None) -> list[range]:
+        """The sequence in stretches of so many steps, or in one."""
+        each = steps or self.T
+        return [range(first, min(self.T, first + each)) for first in range(0, self.T, each)]
 
     def _pointers(self, tensors: Sequence[Tensor]) -> int:
         array = (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
@@ -75,29 +85,57 @@ class Pass:
         self.kernel.library.pack(ctypes.byref(call), back)
 
 
-def forward(kernel: Kernel, inputs: Sequence[Tensor], keep: bool) -> tuple[Tensor, tuple[Tensor, ...], list[Tensor]]:
+def forward(
+    kernel: Kernel, inputs: Sequence[Tensor], keep: bool, recompute: int | None = None
+) -> tuple[Tensor, tuple[Tensor, ...], list[Tensor]]:
     """y [T, B, H], the final states, and with `keep` what backward needs beside y.
 
     That is every state but the output before each step and after the last, [T + 1, B, H] each, and the cell's kept
-    rows. y lies in such an array too, behind the first state.
+    rows; with `recompute` those states before every so many steps. y lies in such an array too, behind its first state.
     """
     work = Pass(kernel, inputs)
-    T, B, H, storage = work.T, work.B, work.H, kernel.storage
-    slots = T + 1 if keep else 2
-    states = [work.empty(slots if s else T + 1, B, H) for s in range(work.states)]
+    T, B, H = work.T, work.B, work.H
+    whole = keep and not recompute
+    states = [work.empty(2 if s and not whole else T + 1, B, H) for s in range(work.states)]
     for buffer, start in zip(states, work.start, strict=True):
         buffer[0].copy_(start)
-    kept = work.empty(T if keep else 1, B, (len(storage.kept) if keep else storage.carried) * H)
-    scratch = work.empty(kernel.scratch, B, H)
-    projected = work.empty(work.chunk, B, work.accs * H) if work.hoisted else None
-    call = work.call(states, kept=kept, scratch=scratch, projected=projected)
-    call.slots, call.kept_step = slots, int(keep)
-    work.pack(call, back=False)
-    kernel.library.forward(ctypes.byref(call), keep)
+    # Rows that pass from phase to phase have one place for all steps where nothing is kept.
+    kept = work.empty(T, B, len(kernel.storage.kept) * H) if whole else work.empty(B, kernel.storage.carried * H)
+    call = _forward_call(work)
+    if not (keep and recompute):
+        work.aim(call, range(T), states, kept)
+        call.kept_step = int(whole)
+        kernel.library.forward(ctypes.byref(call), whole)
+        stored = [*states[1:], kept]
+        final = [buffer[T % len(buffer)].clone() for buffer in states]
+    else:
+        stored = _forward_in_segments(work, call, states, kept, recompute)
+        final = [states[0][T].clone(), *(buffer[0].clone() for buffer in states[1:])]
     # To autograd y is a tensor of its own, not a view: a user may overwrite it.
     y = work.empty(0).set_(states[0].untyped_storage(), B * H, (T, B, H))
-    final = tuple(buffer[T % slots if s else T].clone() for s, buffer in enumerate(states))
-    return y, final, [*states[1:], kept] if keep else []
+    return y, tuple(final), stored if keep else []
+
+
+def _forward_call(work: Pass) -> Call:
+    projected = work.empty(work.chunk, work.B, work.accs * work.H) if work.hoisted else None
+    call = work.call(scratch=work.empty(work.kernel.scratch, work.B, work.H), projected=projected)
+    work.pack(call, back=False)
+    return call
+
+
+def _forward_in_segments(work: Pass, call: Call, states: list[Tensor], kept: Tensor, steps: int) -> list[Tensor]:
+    """The states but the output before each segment; `states` hold the final ones in their first slots."""
+    segments = work.segments(steps)
+    before = [work.empty(len(segments), work.B, work.H) for _ in states[1:]]
+    for n, segment in enumerate(segments):
+        for saved, buffer in zip(before, states[1:], strict=True):
+            saved[n].copy_(buffer[0])
+        work.aim(call, segment, [states[0][segment.start :], *states[1:]], kept)
+        call.kept_step = 0
+        work.kernel.library.forward(ctypes.byref(call), False)
+        for buffer in states[1:] if len(segment) % 2 else ():
+            buffer[0].copy_(buffer[1])
+    return before
 
 
 def backward(
@@ -106,65 +144,84 @@ def backward(
     stored: Sequence[Tensor],
     cotangents: Sequence[Tensor | None],
     needed: Sequence[bool],
+    recompute: int | None = None,
 ) -> list[Tensor | None]:
     """The gradients of the inputs that are `needed`, None for the others.
 
     `stored`: y and what forward kept; `cotangents`: of y and the final states, None for a zero.
     """
     work = Pass(kernel, inputs)
-    B, H, recurrence = work.B, work.H, kernel.recurrence
-    y, *others, kept = stored
-    history = [work.empty(0).set_(y.untyped_storage(), 0, (work.T + 1, B, H)), *others]
-    d_y, *d_final = cotangents
-    d_state = work.x.new_zeros(work.states, B, H)
-    for into, given in zip(d_state, d_final, strict=True):
+    d_y = None if cotangents[0] is None else cotangents[0].contiguous()
+    d_x = torch.empty_like(work.x) if needed[0] else None
+    d_state = work.x.new_zeros(work.states, work.B, work.H)
+    for into, given in zip(d_state, cotangents[1:], strict=True):
         if given is not None:
             into.copy_(given)
     wanted = zip(work.weights.items(), needed[1 + work.states :], strict=True)
     found = {name: torch.zeros_like(weight) for (name, weight), is_needed in wanted if is_needed}
-    d_x = torch.empty_like(work.x) if needed[0] else None
-    across = work.x.new_zeros(0 if work.hoisted else work.I, work.accs, H)
-    d_vector = work.x.new_zeros(B, len(recurrence.vectors) * H)
-    d_bias = work.x.new_zeros(work.threads, work.accs * H)
-    call = work.call(
-        history, kept=kept, d_y=None if d_y is None else d_y.contiguous(), d_x=d_x, d_state=d_state,
-        d_next=work.empty(work.states + len(kernel.storage.adjoints) if recurrence.phases > 1 else 0, B, H),
-        d_acc=work.empty(work.chunk, B, work.accs * H), operands=work.empty(kernel.scratch, work.chunk, B, H),
-        d_vector=d_vector, d_bias=d_bias,
-    )  # fmt: skip
-    gradients = _gradients(work, found, across)
+    call = _backward_call(work, d_state, d_x)
+    gradients = _gradients(work, found)
     call.gradient, call.gradients = ctypes.addressof(gradients), len(gradients)
-    work.pack(call, back=True)
-    kernel.library.backward(ctypes.byref(call))
-    _add_narrow(work, found, across)
-    _add_vectors(work, found, d_bias, d_vector)
+    history = work.empty(0).set_(stored[0].untyped_storage(), 0, (work.T + 1, work.B, work.H))
+    again = _Again(work, history, stored[1:], recompute) if recompute else None
+    for n, steps in reversed([*enumerate(work.segments(recompute))]):
+        states, kept = again.run(n, steps) if again else ([history, *stored[1:-1]], stored[-1])
+        work.aim(call, steps, states, kept)
+        call.d_y, call.d_x = (None if a is None else a[steps.start :].data_ptr() for a in (d_y, d_x))
+        kernel.library.backward(ctypes.byref(call))
+    kernel.library.finish(ctypes.byref(call))
     states = [part.clone() if is_needed else None for part, is_needed in zip(d_state, needed[1:], strict=False)]
     return [d_x, *states, *(found.get(name) for name in work.weights)]
 
 
-def _gradients(work: Pass, found: dict[str, Tensor], across: Tensor) -> "ctypes.Array[Gradient]":
-    """Where the library adds what; gradients of a narrow x's matrices go across: [I, accs, H]."""
-    rows = []
-    for run in work.kernel.runs:
-        if run.parameter in found and (run.operand != X or work.hoisted):
-            to = found[run.parameter].data_ptr() + run.offset * across.element_size()
-            rows.append(Gradient(run.operand, run.first, run.last - run.first, to, run.row, run.column))
-    if not work.hoisted:
-        rows.append(Gradient(X, 0, work.accs, across.data_ptr(), 1, work.accs * work.H))
+def _backward_call(work: Pass, d_state: Tensor, d_x: Tensor | None) -> Call:
+    kernel, B, H = work.kernel, work.B, work.H
+    recurrence = kernel.recurrence
+    call = work.call(
+        d_x=d_x,
+        d_state=d_state,
+        d_next=work.empty(work.states + len(kernel.storage.adjoints) if recurrence.phases > 1 else 0, B, H),
+        d_acc=work.empty(work.chunk, B, work.accs * H),
+        operands=work.empty(kernel.scratch, work.chunk, B, H),
+        d_vector=work.x.new_zeros(B, len(recurrence.vectors) * H),
+        d_bias=work.x.new_zeros(work.threads, work.accs * H),
+        d_across=work.x.new_zeros(0 if work.hoisted else work.I, work.accs * H),
+    )
+    work.pack(call, back=True)
+    return call
+
+
+class _Again:
+    """Runs segments again before their backward; one set of arrays serves them all."""
+
+    def __init__(self, work: Pass, history: Tensor, before: Sequence[Tensor], steps: int) -> None:
+        self._work, self._history, self._before = work, history, before
+        self._call = _forward_call(work)
+        self._states = [work.empty(steps + 1, work.B, work.H) for _ in range(work.states)]
+        self._kept = work.empty(steps, work.B, len(work.kernel.storage.kept) * work.H)
+
+    def run(self, n: int, steps: range) -> tuple[list[Tensor], Tensor]:
+        """Every state and the kept rows of segment `n`."""
+        starts = [self._history[steps.start], *(saved[n] for saved in self._before)]
+        for buffer, start in zip(self._states, starts, strict=True):
+            buffer[0].copy_(start)
+        self._work.aim(self._call, steps, self._states, self._kept)
+        self._work.kernel.library.forward(ctypes.byref(self._call), True)
+        return self._states, self._kept
+
+
+def _gradients(work: Pass, found: dict[str, Tensor]) -> "ctypes.Array[Gradient]":
+    """Where the library adds what."""
+    rows = [
+        Gradient(
+            run.operand,
+            run.first,
+            run.last - run.first,
+            to.data_ptr() + run.offset * to.element_size(),
+            run.row,
+            run.column,
+        )
+        for run in work.kernel.runs
+        if (to := found.get(run.parameter)) is not None
+    ]
     return (Gradient * len(rows))(*rows)
-
-
-def _add_narrow(work: Pass, found: dict[str, Tensor], across: Tensor) -> None:
-    for run in work.kernel.runs:
-        if run.operand == X and run.parameter in found and not work.hoisted:
-            size = (work.I, (run.last - run.first) * work.H)
-            to = found[run.parameter].as_strided(size, (run.column, run.row), run.offset)
-            to += across[:, run.first : run.last].reshape(size)
-
-
-def _add_vectors(work: Pass, found: dict[str, Tensor], d_bias: Tensor, d_vector: Tensor) -> None:
-    d_bias, d_vector, H = d_bias.sum(0), d_vector.sum(0), work.H
-    for run in work.kernel.vectors:
-        if run.parameter in found:
-            source = d_vector if run.is_vector else d_bias
-            found[run.parameter][slice(*run.rows)] += source[run.first * H : run.last * H]

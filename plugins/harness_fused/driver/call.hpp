@@ -16,10 +16,10 @@ struct Term {
   int64_t acc, operand, parameter, offset, row, column;
 };
 
-// A gradient: M[j][k] of neighbouring accumulators, H rows each, and one operand, is at to[j·row + k·column]; one of
-// `row` and `column` is 1. Added to.
+// A gradient to add to: of M[j][k] of neighbouring accumulators, H rows each, and one operand, at to[j·row + k·column];
+// one of `row` and `column` is 1. Or of their biases, or of vectors, at to[j].
 struct Gradient {
-  int64_t operand, first_acc, accs;
+  int64_t operand, first, count;
   R* to;
   int64_t row, column;
 };
@@ -44,8 +44,9 @@ struct Call {
   R* d_next;              // [STATES + ADJOINTS, B, H], for cells of several phases
   R* d_acc;               // [chunk, B, ACCS, H]
   R* operands;            // [OPERANDS, chunk, B, H]: the computed ones again, for gradients of their matrices
-  R* d_vector;            // [B, VECTORS, H], added to
-  R* d_bias;              // [threads, ACCS, H], added to
+  R* d_vector;            // [B, VECTORS, H], zeros
+  R* d_bias;              // [threads, ACCS, H], zeros
+  R* d_across;            // [I, ACCS, H], zeros: gradients of the matrices of a narrow x, transposed
 
   R* state(int s, int64_t t) const { return states[s] + (s ? t % slots : t) * batch * hidden; }
   R* kept_at(int64_t t, int rows) const { return kept + t * kept_step * rows * batch * hidden; }

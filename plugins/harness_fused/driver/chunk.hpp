@@ -54,44 +54,88 @@ inline void outer_of_rows(int rows, const Outer& o, int64_t count, int lanes) {
   else outer_of_rows<COLUMNS, ROWS - 1>(rows, o, count, lanes);
 }
 
-// All of it for `rows` m and `width` j.
-inline void add_outer(const Outer& o, int64_t rows, int64_t width, int64_t count) {
+constexpr int TILES = 8;  // of the result's rows whose `a` is copied to lie together: rows of `a` are often 4 KB apart
+
+inline void add_tile(int rows, int64_t columns, const Outer& o, int64_t count, int lanes) {
   constexpr int MOST = rows_beside(MOST_COLUMNS);
-  const int64_t tiles = (rows + MOST - 1) / MOST;
-  for (int64_t n = 0; n < count; n += DEEPEST)
-    for (int64_t j = 0; j < width; j += MOST_COLUMNS * L)
-      for (int64_t tile = 0; tile < tiles; ++tile) {
-        const int64_t m = tile * rows / tiles, deep = count - n < DEEPEST ? count - n : DEEPEST;
-        const int high = int((tile + 1) * rows / tiles - m);
-        const int64_t rest = Call::vectors_in(width - j), columns = rest < MOST_COLUMNS ? rest : MOST_COLUMNS;
-        const int lanes = lanes_of(width - j - (columns - 1) * L);
-        const Outer here{o.a + n * o.a_stride + m, o.b + n * o.b_stride + j, o.to + m * o.to_stride + j,
-                         o.a_stride, o.b_stride, o.to_stride};
-        if (columns == 1) outer_of_rows<1, MOST>(high, here, deep, lanes);
-        else if (columns == 2) outer_of_rows<2, MOST>(high, here, deep, lanes);
-        else if (columns == 3) outer_of_rows<3, MOST>(high, here, deep, lanes);
-        else outer_of_rows<4, MOST>(high, here, deep, lanes);
-      }
+  if (columns == 1) outer_of_rows<1, MOST>(rows, o, count, lanes);
+  else if (columns == 2) outer_of_rows<2, MOST>(rows, o, count, lanes);
+  else if (columns == 3) outer_of_rows<3, MOST>(rows, o, count, lanes);
+  else outer_of_rows<4, MOST>(rows, o, count, lanes);
 }
 
-// A chunk's share of the gradients of all matrices.
-inline void add_gradients(const Call& call, int64_t first, int64_t last, int64_t part) {
+// Some n of some rows m, all j.
+inline void add_rows(const Outer& o, int64_t rows, int64_t width, int64_t count) {
+  constexpr int MOST = rows_beside(MOST_COLUMNS), BLOCK = (MOST * TILES + L - 1) / L * L;
+  alignas(64) R together[DEEPEST * BLOCK];
+  for (int64_t n = 0; n < count; ++n)
+    for (int64_t m = 0; m < rows; m += L)
+      store(together + n * BLOCK + m, load(o.a + n * o.a_stride + m, lanes_of(rows - m)), L);
+  const int64_t tiles = (rows + MOST - 1) / MOST;
+  for (int64_t j = 0; j < width; j += MOST_COLUMNS * L) {
+    const int64_t rest = Call::vectors_in(width - j), columns = rest < MOST_COLUMNS ? rest : MOST_COLUMNS;
+    for (int64_t tile = 0; tile < tiles; ++tile) {
+      const int64_t m = tile * rows / tiles;
+      const Outer here{together + m, o.b + j, o.to + m * o.to_stride + j, BLOCK, o.b_stride, o.to_stride};
+      add_tile(int((tile + 1) * rows / tiles - m), columns, here, count, lanes_of(width - j - (columns - 1) * L));
+    }
+  }
+}
+
+// All of it for `rows` m and `width` j.
+inline void add_outer(const Outer& o, int64_t rows, int64_t width, int64_t count) {
+  constexpr int64_t BLOCK = rows_beside(MOST_COLUMNS) * TILES;
+  for (int64_t n = 0; n < count; n += DEEPEST)
+    for (int64_t m = 0; m < rows; m += BLOCK) {
+      const Outer here{o.a + n * o.a_stride + m, o.b + n * o.b_stride, o.to + m * o.to_stride,
+                       o.a_stride, o.b_stride, o.to_stride};
+      add_rows(here, rows - m < BLOCK ? rows - m : BLOCK, width, count - n < DEEPEST ? count - n : DEEPEST);
+    }
+}
+
+// A chunk's share of one matrix's gradient, or of a transposed one's: the rows of the result are shared among threads.
+inline void add_gradient(const Call& call, const Gradient& gradient, int64_t first, int64_t last, int64_t part) {
   const int64_t H = call.hidden, B = call.batch, width = Cell::ACCS * H;
-  for (int64_t g = 0; g < call.gradients; ++g) {
-    const Gradient& gradient = call.gradient[g];
-    const int o = int(gradient.operand), s = o == X ? 0 : Cell::OPERAND_STATE[o];
-    const int64_t K = depth_of(call, o), M = gradient.accs * H;
-    const R* rows = o == X ? call.x : s < 0 ? call.operands + o * call.chunk * B * H : call.state(s, 0);
-    const R *slopes = call.d_acc + first * B * width + gradient.first_acc * H, *numbers = rows + first * B * K;
-    const int64_t count = (last - first) * B;
-    // The rows of the result are this thread's share of M's rows, or of its columns where the matrix is transposed.
-    const bool plain = gradient.column == 1;
-    const Part mine(plain ? M : K, part, call.threads);
-    const int64_t stride = plain ? gradient.row : gradient.column;
-    const Outer outer = plain ? Outer{slopes, numbers, gradient.to, width, K, stride}
-                              : Outer{numbers, slopes, gradient.to, K, width, stride};
-    const Outer here{outer.a + mine.first, outer.b, outer.to + mine.first * stride, outer.a_stride, outer.b_stride, stride};
-    add_outer(here, mine.last - mine.first, plain ? K : M, count);
+  const int o = int(gradient.operand), s = o == X ? 0 : Cell::OPERAND_STATE[o];
+  const int64_t K = depth_of(call, o), M = gradient.count * H;
+  const R* rows = o == X ? call.x : s < 0 ? call.operands + o * call.chunk * B * H : call.state(s, 0);
+  const R *slopes = call.d_acc + first * B * width + gradient.first * H, *numbers = rows + first * B * K;
+  if (gradient.column == 1) {
+    const Part mine(M, part, call.threads);
+    const Outer o{slopes + mine.first, numbers, gradient.to + mine.first * gradient.row, width, K, gradient.row};
+    add_outer(o, mine.last - mine.first, K, (last - first) * B);
+  } else {
+    const Part mine(K, part, call.threads);
+    const Outer o{numbers + mine.first, slopes, gradient.to + mine.first * gradient.column, K, width, gradient.column};
+    add_outer(o, mine.last - mine.first, M, (last - first) * B);
+  }
+}
+
+inline void add_gradients(const Call& call, int64_t first, int64_t last, int64_t part) {
+  for (int64_t n = 0; n < call.gradients; ++n) {
+    const int64_t operand = call.gradient[n].operand;
+    if (operand >= 0 || (operand == X && call.hoisted)) add_gradient(call, call.gradient[n], first, last, part);
+  }
+  const Gradient across{X, 0, Cell::ACCS, call.d_across, 1, Cell::ACCS * call.hidden};
+  if (!call.hoisted) add_gradient(call, across, first, last, part);
+}
+
+// When all chunks are done: gradients of a narrow x's matrices, biases and vectors from where they were added up.
+inline void spread(const Call& call) {
+  const int64_t H = call.hidden;
+  for (int64_t n = 0; n < call.gradients; ++n) {
+    const Gradient& gradient = call.gradient[n];
+    const int64_t M = gradient.count * H, start = gradient.first * H;
+    if (gradient.operand == X && !call.hoisted)
+      for (int64_t k = 0; k < call.inputs; ++k)
+        for (int64_t j = 0; j < M; ++j)
+          gradient.to[j * gradient.row + k * gradient.column] += call.d_across[k * Cell::ACCS * H + start + j];
+    const bool bias = gradient.operand == BIAS;
+    if (!bias && gradient.operand != VECTOR) continue;
+    const R* from = (bias ? call.d_bias : call.d_vector) + start;
+    const int64_t width = (bias ? Cell::ACCS : Cell::VECTORS) * H;
+    for (int64_t row = 0; row < (bias ? call.threads : call.batch); ++row)
+      for (int64_t j = 0; j < M; ++j) gradient.to[j] += from[row * width + j];
   }
 }
 

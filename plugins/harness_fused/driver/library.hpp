@@ -1,6 +1,7 @@
 // What the library offers: packing, and both directions over a whole sequence, the work split among threads.
 #pragma once
 #include <pthread.h>
+#include <sys/mman.h>
 
 #include "chunk.hpp"
 
@@ -60,7 +61,19 @@ inline Call shifted(Call call, int64_t first) {
 
 }  // namespace
 
+// Large pages for a large array that is about to be written for the first time: a tenth of the faults' time.
+inline void in_large_pages(void* array, int64_t bytes) {
+#ifdef MADV_HUGEPAGE
+  constexpr uintptr_t LARGE = 1 << 21;
+  const uintptr_t from = ((uintptr_t)array + LARGE - 1) / LARGE * LARGE, to = ((uintptr_t)array + bytes) / LARGE * LARGE;
+  if (from < to) madvise((void*)from, to - from, MADV_HUGEPAGE);
+#endif
+}
+
 extern "C" void forward(const Call* call, int keep) {
+  const int64_t rows = call->batch * call->hidden * int64_t(sizeof(R));
+  if (keep) in_large_pages(call->kept, call->steps * rows * Cell::KEPT_TRAIN);
+  for (int s = 0; s < Cell::STATES; ++s) in_large_pages(call->states[s], (s ? call->slots : call->steps + 1) * rows);
   const Stage loop = keep ? forward_part<true> : forward_part<false>;
   if (!call->hoisted) return in_parts(loop, *call, 0, call->steps);
   for (int64_t first = 0; first < call->steps; first += call->chunk) {
@@ -79,6 +92,9 @@ extern "C" void backward(const Call* call) {
     in_parts(gradient_part, here, first, last);
   }
 }
+
+// After the last `backward` of a sequence.
+extern "C" void finish(const Call* call) { spread(*call); }
 
 // Numbers that `packed` must hold.
 extern "C" int64_t packed_size(const Call* call, int back) { return pack_end(*call, back) - call->packed; }

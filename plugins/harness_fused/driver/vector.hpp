@@ -53,6 +53,11 @@ template <class To, class From> FN To bits(From from) {
 
 // The first `count` ≤ LANES numbers from `from`, zeros behind them; nothing else is read.
 template <class R> FN Vector<R> load(const R* from, int count) {
+  if (__builtin_constant_p(count) && count == LANES<R>) {
+    Vector<R> whole;
+    memcpy(&whole, from, sizeof whole);
+    return whole;
+  }
 #if defined(__AVX512F__)
   if constexpr (sizeof(R) == 4) return (Floats)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), from);
   else return (Doubles)_mm512_maskz_loadu_pd((__mmask8)((1u << count) - 1), from);

@@ -1,0 +1,129 @@
+"""How fast and how lean the backend is beside torch.nn: `python plugins/harness_fused/benchmark.py [cell …]`.
+
+Prints one row per cell and shape: milliseconds of a train step (gradients None, forward, backward with fixed dense
+cotangents on y and every final state, gradients of x and every parameter) and of a forward pass under no_grad, theirs
+over ours, and both sides' peak memory of a train step by memray. One thread. The sides take turns call by call; a
+process's ratio is the median over its turns, a row's the median over processes. Where torch.nn has no such cell, the
+other side is the backend eager. The last line is the geometric mean of the ratios. Run it by its path.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+CELLS = ("rnn", "lstm", "gru", "gru_reset_before")
+SHAPES = ((32, 100, 128, 2), (20, 600, 128, 2), (1, 100, 128, 2), (64, 200, 256, 256), (16, 1000, 64, 10))
+PROCESSES = 3
+SECONDS_A_MODE = 1.0
+MODES = ("train", "forward")
+
+
+def main(cells: list[str]) -> None:
+    """Prints the table for the named cells, all four if none is named."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    header = f"{'cell':17}{'B,T,H,I':>15}" + "".join(f"{mode + ' ms':>12}{'theirs':>10}{'ratio':>7}" for mode in MODES)
+    print(header + f"{'peak MB':>10}{'theirs':>9}{'share':>7}")  # noqa: T201 -- a script
+    ratios: dict[str, list[float]] = {}
+    for cell in cells or CELLS:
+        for shape in SHAPES:
+            command = [sys.executable, __file__, "--row", cell, ",".join(map(str, shape))]
+            answers = [
+                json.loads(subprocess.run(command, env=environment, check=True, capture_output=True).stdout)
+                for _ in range(PROCESSES)
+            ]
+            row = f"{cell:17}{','.join(map(str, shape)):>15}"
+            for mode in MODES:
+                ours, theirs, ratio = (statistics.median(a[mode][k] for a in answers) for k in range(3))
+                ratios.setdefault(f"{cell} {mode}", []).append(ratio)
+                row += f"{ours:12.3f}{theirs:10.3f}{ratio:7.2f}"
+            ours, theirs = answers[0]["peak"]
+            print(f"{row}{ours / 1e6:10.2f}{theirs / 1e6:9.2f}{ours / theirs:7.2f}", flush=True)  # noqa: T201 -- a script
+    means = [f"{name} {statistics.geometric_mean(found):.2f}" for name, found in ratios.items()]
+    print("geometric means: " + ", ".join(means))  # noqa: T201 -- a script
+
+
+def row(cell: str, shape: tuple[int, int, int, int]) -> None:
+    """Prints one process's figures as JSON: by mode our and their milliseconds and the ratio; both peaks in bytes."""
+    from harness import threads
+
+    threads.fix(1)
+    threads.verify(1)
+    other = "eager" if cell == "gru_reset_before" else "torch"
+    ours, theirs = (_steps(cell, backend, shape) for backend in ("fused", other))
+    answer: dict[str, object] = {mode: _compared(ours[mode], theirs[mode]) for mode in MODES}
+    answer["peak"] = [_peak(side["train"]) for side in (ours, theirs)]
+    print(json.dumps(answer))  # noqa: T201 -- read by `main`
+
+
+def _steps(cell: str, backend: str, shape: tuple[int, int, int, int]):
+    """The train step and the forward pass of one layer by name, ready to be called."""
+    import torch
+
+    from harness import plugins, seeds
+    from harness.backend import LayerPlan
+    from harness.layer import copy_weights
+    from harness_fused import FusedBackend
+
+    catalog = plugins.load()
+    B, T, H, I = shape
+    found = FusedBackend() if backend == "fused" else catalog.backend(backend)
+    layer = found.build(catalog.cells[cell].value, LayerPlan(inputs=I, hidden=H))
+    copy_weights(layer, layer.cell.initialise(seeds.stream(0, "initialise", cell), I, H))
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(T, B, I, generator=generator, requires_grad=True)
+    call = layer.bare(tuple(torch.zeros(B, *size) for size in layer.cell.states(I, H).values()))
+    y, final = call(x)
+    cotangents = [torch.randn(out.shape, generator=generator) for out in (y, *final)]
+    leaves = [x, *layer.parameters()]
+
+    def train() -> None:
+        for leaf in leaves:
+            leaf.grad = None
+        y, final = call(x)
+        torch.autograd.backward([y, *final], cotangents)
+
+    def forward() -> None:
+        with torch.no_grad():
+            call(x)
+
+    return {"train": train, "forward": forward}
+
+
+def _compared(ours, theirs) -> tuple[float, float, float]:
+    """Median milliseconds of both sides and the median of theirs over ours."""
+    samples: list[tuple[float, float]] = []
+    for _ in range(2):
+        ours(), theirs()
+    until = time.perf_counter() + SECONDS_A_MODE
+    while time.perf_counter() < until or len(samples) < 5:
+        samples.append((_seconds(ours), _seconds(theirs)))
+    mine, its = (statistics.median(side) * 1e3 for side in zip(*samples, strict=True))
+    return mine, its, statistics.median(b / a for a, b in samples)
+
+
+def _seconds(work) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _peak(work) -> int:
+    """Bytes, as the measure `memory` weighs them."""
+    from harness.measures.memory import CpuScales
+
+    with tempfile.TemporaryDirectory() as folder:
+        scales = CpuScales(Path(folder) / "allocations.bin")
+        scales.peak(work)
+        return scales.peak(work)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--row"]:
+        row(sys.argv[2], tuple(map(int, sys.argv[3].split(","))))  # type: ignore[arg-type] -- four of them
+    else:
+        main(sys.argv[1:])

@@ -1,0 +1,43 @@
+"""The driver stays inside its arrays, on shapes that no vector's width divides."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness import plugins
+from harness.backend import LayerPlan
+from harness_fused import compiler
+from harness_fused.kernel import kernel_of
+
+pytestmark = pytest.mark.skipif(compiler.compiler() is None, reason="there is no C++ compiler")
+
+# Without the processor's widest vectors, whose masked loads and stores a sanitizer does not watch.
+FLAGS = ("-std=c++17", "-O0", "-fsanitize=address", "-Wno-psabi", "-pthread", "-I", str(compiler.DRIVER))
+MAIN = (Path(__file__).parent / "kernels" / "sanitized.cpp").read_text(encoding="utf-8")
+
+
+def sanitized(folder, text):
+    """The compiler's and, where that went well, the program's answer."""
+    source, program = folder / "main.cpp", folder / "main"
+    source.write_text(text, encoding="utf-8")
+    built = subprocess.run([compiler.compiler(), *FLAGS, source, "-o", program], capture_output=True, text=True)
+    return subprocess.run([program], capture_output=True, text=True) if built.returncode == 0 else built
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    if sanitized(tmp_path_factory.mktemp("empty"), "int main() {}").returncode:
+        pytest.skip("the compiler has no AddressSanitizer")
+    cell = plugins.load().cells["gru_reset_before"].value
+    return kernel_of(cell, LayerPlan(inputs=3, hidden=5)).text + MAIN
+
+
+def test_no_byte_outside_its_arrays_is_touched(text, tmp_path):
+    done = sanitized(tmp_path, text)
+    assert done.returncode == 0, done.stderr
+
+
+def test_one_number_too_few_is_noticed(text, tmp_path):
+    shorter = text.replace("Array kept(T * B * Cell::KEPT_TRAIN * H)", "Array kept(T * B * Cell::KEPT_TRAIN * H - 1)")
+    assert "heap-buffer-overflow" in sanitized(tmp_path, shorter).stderr
