@@ -31,6 +31,12 @@ class FusedBackend:
             return f"no C++ compiler was found ({', '.join(compiler.COMPILERS)} or $CXX)"
         return tracing.why_not(cell)
 
+    def text(self, cell: harness.Cell) -> str:
+        """The generated C++: forward and backward arithmetic of one element."""
+        from harness_fused.source import text_of
+
+        return text_of(cell)
+
     def build(self, cell: harness.Cell, plan: harness.LayerPlan) -> harness.Layer:
         """The compiled cell behind a torch module."""
         from harness_fused.layer import FusedLayer
