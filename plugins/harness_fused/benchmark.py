@@ -114,7 +114,7 @@ def _seconds(work) -> float:
 
 def _peak(work) -> int:
     """Bytes, as the measure `memory` weighs them."""
-    from harness.measures.memory import CpuScales
+    from harness.bench.scales import CpuScales
 
     with tempfile.TemporaryDirectory() as folder:
         scales = CpuScales(Path(folder) / "allocations.bin")
