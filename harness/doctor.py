@@ -13,9 +13,8 @@ import numpy as np
 from harness import machine
 from harness.compare.claims import Claim
 from harness.measures.conditions import DISTURBED_CORES, DISTURBED_SHARE, Conditions
-from harness.noise import Noise
+from harness.noise import BLAS_PRESETS, Noise
 
-BLAS_PRESETS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_DEBUG_CPU_TYPE", "MKL_CBWR", "ATEN_CPU_CAPABILITY")
 POOL_SIZES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from harness import canonical, statistics
 
 MACHINES = "machines"
+BLAS_PRESETS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_DEBUG_CPU_TYPE", "MKL_CBWR", "ATEN_CPU_CAPABILITY")
+"""Variables that choose a library's kernels by hand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

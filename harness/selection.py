@@ -78,7 +78,7 @@ def _asked_for(task: Spelling, measures: tuple[str, ...]) -> tuple[AccuracySecti
 
 
 def _set(grid: Grid, text: str) -> Grid:
-    """One `--set`: `task.adding.length=200`, `cell.lstm.forget_bias=1`, `model.hidden=128`, `training.batch=64`."""
+    """One `--set`: `task.adding.length=200`, `cell.lstm.forget_bias=1`, `model.hidden=128`, `shape.hidden=128`."""
     path, equals, value = text.partition("=")
     parts = path.strip().split(".")
     values = [parse_scalar(part) for part in split_list(value)]
@@ -92,6 +92,12 @@ def _set(grid: Grid, text: str) -> Grid:
             return set_task_option(grid, task, {option: _only(values, text)})
         case ["cell", cell, option]:
             return replace(grid, cell_options=(*grid.cell_options, (cell, option, _only(values, text))))
+        case ["shape", option]:
+            speed, memory = (_changed(shapes, option, values, "shape") for shapes in (grid.speed, grid.memory))
+            return replace(grid, speed=speed, memory=memory)
+        case ["model" | "training", _] if not grid.on_tasks:
+            hint = f"of speed and memory, set shape.hidden, say: --set shape.hidden={value}"
+            raise HarnessError(f"wanted a measure that has a model to set {path} in, found none", hint=hint)
         case ["model", option]:
             return change_sections(grid, lambda s: replace(s, models=_changed(s.models, option, values, "model")))
         case ["training", option]:
@@ -99,7 +105,8 @@ def _set(grid: Grid, text: str) -> Grid:
                 grid, lambda s: replace(s, trainings=_changed(s.trainings, option, values, "training"))
             )
     raise HarnessError(
-        f"wanted task.NAME.OPTION, cell.NAME.OPTION, model.OPTION or training.OPTION before =, found {path!r}"
+        "wanted task.NAME.OPTION, cell.NAME.OPTION, model.OPTION, training.OPTION or shape.OPTION before =, "
+        f"found {path!r}"
     )
 
 
@@ -111,5 +118,7 @@ def _changed(settings: tuple[Any, ...], option: str, values: list[Any], kind: st
 
 def _only(values: list[Any], text: str) -> Any:
     if len(values) != 1:
-        raise HarnessError(f"wanted one value, found {text!r}", hint="only model and training options take lists")
+        raise HarnessError(
+            f"wanted one value, found {text!r}", hint="only model, training and shape options take lists"
+        )
     return values[0]

@@ -138,3 +138,14 @@ def test_a_file_that_is_no_toml_is_said(tmp_path):
     path.write_text("cells = [")
     with pytest.raises(HarnessError, match="TOML"):
         load_grid(str(path))
+
+
+def test_a_shape_is_set_for_speed_and_memory():
+    grid = select(load_grid("quick"), Selection(sets=("shape.hidden=128,32",)))
+    assert [shape.hidden for shape in grid.speed] == [shape.hidden for shape in grid.memory] == [128, 32]
+
+
+def test_a_model_option_that_nothing_would_use_is_refused():
+    with pytest.raises(HarnessError, match="wanted a measure that has a model") as refused:
+        select(load_grid("quick"), Selection(measures="speed,memory", sets=("model.hidden=128",)))
+    assert "shape.hidden=128" in refused.value.hint

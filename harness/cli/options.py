@@ -30,7 +30,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 full_option = click.option("--full", is_flag=True, help="Show cells compared in pairs and ranked, too.")
 
 _SET = (
-    "task.adding.length=200, cell.lstm.forget_bias=1, model.hidden=128, training.learning_rate=0.01,0.003. Repeatable."
+    "task.adding.length=200, cell.lstm.forget_bias=1, model.hidden=128, training.learning_rate=0.01,0.003, "
+    "shape.hidden=128 (speed and memory). Repeatable."
 )
 _SELECTION = (
     click.option("--grid", default="quick", show_default=True, help="A shipped grid by name, or a TOML file."),

@@ -24,7 +24,7 @@ def compare_recorded(a: Spelling, b: Spelling, run: RunView) -> Iterator[Claim]:
     if not pairs:
         raise HarnessError(
             f"wanted recorded trainings of {a} and {b}, found none of both in {run.name}",
-            hint=f"harness run --cells {a.name},{b.name} --measures accuracy",
+            hint=f"harness run --cells {a.name},{b.name} --measures accuracy --accuracy-on {a.backend or 'auto'}",
         )
     for section, ours, theirs in pairs:
         yield _scores(section, ours, theirs)

@@ -69,7 +69,7 @@ def _step(trial: Trial, context: Context, shape: LayerShape) -> Step:
 def _activations(step: Step, scales: Scales) -> int:
     warm(step)
     step.clear()
-    return scales.kept(step.outputs)
+    return min(scales.kept(step.outputs) for _ in range(2))  # an arena of Python's may fall into one of them
 
 
 def _row(shape: LayerShape, activation_bytes: int) -> list[int]:

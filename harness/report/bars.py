@@ -36,7 +36,7 @@ def draw_speed(axes: Axes, run: RunView, shape: str, looks: Looks) -> None:
     planned = len(trials_at(run, "speed", shape))
     told = [
         f"{shape}; {len(bars)} of {planned} pairs",
-        "×: speed-up over the cell's baseline, the bar without one; 95 % interval",
+        "×: speed-up over the cell's baseline, timed side by side, 95 %; bars are from different minutes",
     ]
     dress(axes, "time of a train step", told, grid="x")
     _draw(axes, bars, looks)

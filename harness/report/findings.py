@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from harness.noise import BLAS_PRESETS
 from harness.record import Record, Status
 from harness.report.costs import memory, memory_findings
 from harness.report.groups import sections
@@ -21,9 +22,20 @@ def findings(run: RunView) -> list[str]:
     for section in sections(run):
         told += learning(section)
     told += remembering(run)
-    told += speed_findings(speed(run))
+    told += speed_findings(speed(run)) + _presets(run)
     told += memory_findings(memory(run))
     return told + _machines(run) + _coverage(run)
+
+
+def _presets(run: RunView) -> list[str]:
+    """Variables that chose NumPy's kernels by hand, where something was timed."""
+    variables = run.facts.get("variables", {})
+    preset = [f"{name}={variables[name]}" for name in BLAS_PRESETS if name in variables]
+    if not preset or not any(trial.measure == "speed" for trial in run.planned):
+        return []
+    return [
+        f"{listing(preset)} {'was' if len(preset) == 1 else 'were'} set: NumPy's products ran on {run.facts['blas']}."
+    ]
 
 
 def _gate(run: RunView) -> list[str]:

@@ -69,7 +69,7 @@ def _accuracy(section: Section) -> Shown:
     if _has_criterion(section):
         note = (
             "Solved: Wilson's 95 % interval. Steps to solve: median [least–greatest]; mean, a training counting at "
-            f"most the budget, with its 95 % interval. {note}"
+            f"most the budget, with a 95 % interval that allows for seeds which would not solve. {note}"
         )
     few = min(group.n for group in section.groups)
     if few < FEWEST_SEEDS:
@@ -175,7 +175,7 @@ def _speed_row(row: "pd.Series[Any]") -> Row:
         shown |= {
             mode: duration(row[f"{mode}_seconds"]),
             f"{mode} ×": spread(*(row[f"{mode}_speedup{end}"] for end in ("", "_low", "_high"))),
-            f"{mode} is": str(row[f"{mode}_verdict"]) or NOTHING,
+            f"{mode} is": "itself" if row["backend"] == row["versus"] else str(row[f"{mode}_verdict"]) or NOTHING,
             f"{mode} finds": f"{number(100 * found, 2)}%" if math.isfinite(found) else NOTHING,
         }
     shown |= {"first": duration(row["first_seconds"]), "H": count(row["hidden"])}

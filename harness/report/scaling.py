@@ -15,6 +15,8 @@ TERMS = ("TBH", "TB", "BH", "HH", "T", "1")
 """What a layer can keep: activations, inputs, states, packed weights, a step's bookkeeping, the rest."""
 FEWEST_SIZES = 4
 """With fewer, the terms cannot be told apart."""
+WORST_RESIDUAL = 0.05
+"""A fit that misses a size by more describes nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +44,12 @@ def growth(weighed: NDArray[np.int64], itemsize: float) -> Growth | None:
 
 
 def growth_of(run: RunView, record: Record | None) -> Growth | None:
-    """The growth that a memory trial weighed; None where it has no sizes, or too few."""
+    """The growth that a memory trial weighed; None where it has too few sizes, or none that terms describe."""
     weighed = run.arrays(record.id).get("scaling") if record else None
     if record is None or weighed is None:
         return None
-    return growth(weighed, record.number("parameter_bytes") / record.number("parameters"))
+    found = growth(weighed, record.number("parameter_bytes") / record.number("parameters"))
+    return found if found and found.residual <= WORST_RESIDUAL else None
 
 
 def scaling(run: RunView) -> pd.DataFrame:

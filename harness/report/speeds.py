@@ -95,7 +95,7 @@ def _disturbances(done: pd.DataFrame) -> list[str]:
     if len(disturbed):
         most = disturbed["other_load"].max()
         load = f": other processes kept up to {figure(most, 2)} cores busy" if most > 0 else ""
-        told.append(f"{len(disturbed)} of {len(done)} timings were disturbed{load}; their intervals are wider for it.")
+        told.append(f"{len(disturbed)} of {len(done)} timings were disturbed{load}; repeat them on a quieter machine.")
     unsteady = int((done["steady"] == False).sum())  # noqa: E712 -- a column of objects
     if unsteady:
         told.append(f"In {unsteady} of {len(done)} timings a step did not become steady in its warm-up.")
