@@ -35,7 +35,7 @@ CELL = """
 def test_every_shipped_plugin_loads(catalog):
     assert not catalog.missing
     assert list(catalog.cells) == ["rnn", "lstm", "gru", "gru_reset_before"]
-    assert set(catalog.backends) == {"numpy", "torch", "eager"}
+    assert set(catalog.backends) == {"fused", "numpy", "torch", "eager"}
     assert set(catalog.tasks) == {"adding", "copy_memory", "addition", "g2p"}
 
 
