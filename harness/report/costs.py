@@ -67,5 +67,5 @@ def _marks(table: pd.DataFrame) -> list[str]:
         if row.get("hoards") is True:
             told.append(f"{pair} keeps {size(float(row['held_bytes']))} from call to call, beside weights and inputs.")
         if row.get("repeatable") is False:
-            told.append(f"{pair}: two weighings differed; the larger one is shown.")
+            told.append(f"{pair}: no two weighings agreed; the least one is shown.")
     return told
