@@ -1,0 +1,1 @@
+"""`fused` on CUDA: plans, translation units and the torch side; see plan.py for what they agree on."""
