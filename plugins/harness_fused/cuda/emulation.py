@@ -22,7 +22,7 @@ class Emulation:
     def __init__(self, text: str, plan: Plan, seed: int = 0) -> None:
         preamble = (DRIVER / "emulation.hpp").read_text(encoding="utf-8")
         names = "\n".join(f"EMULATE({name})" for name in sorted({launch.kernel for launch in plan.launches}))
-        self._library = load(f"{preamble}\n{text}\n{names}\n")
+        self._library = load(f"{preamble}\n{text}\n}}  // namespace\n{names}\n")
         self._seed = seed
 
     def __call__(self, launch: Launch, given: Mapping[str, Tensor | int | None]) -> None:

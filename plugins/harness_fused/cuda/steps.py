@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from harness_fused.cuda.plan import Launch
+from harness_fused.cuda.tiling import counts_of
 
 if TYPE_CHECKING:
     from harness_fused.cuda.passes import Pass
@@ -98,5 +99,6 @@ def backward_steps(work: "Pass", arrays: Mapping[str, Any]) -> None:
     found = products.backward(0, d_acc[0])
     for n, o in enumerate(products.operands[0]):
         arrays["d_initial"][work.kernel.recurrence.operands[o].state] += found[:, n]
-    vectors = len(work.kernel.recurrence.vectors)
-    arrays["d_vector"].copy_(own[len(own) - vectors :].transpose(0, 1) if vectors else arrays["d_vector"])
+    counts = counts_of(work.kernel.recurrence)
+    end = counts.own(back=True)
+    arrays["d_vector"].copy_(own[end - counts.vectors : end].transpose(0, 1))

@@ -20,6 +20,9 @@
 #define ROLLED
 #define EMULATED
 
+// Closed behind the kernels: constants of equally named structs are otherwise shared among all libraries.
+namespace {
+
 using int64 = long long;
 
 namespace emulation {
@@ -224,6 +227,7 @@ FN unsigned short half_of(float number) {
   const unsigned sign = bits_of(number) >> 16 & 0x8000u;
   float size = fabsf(number);
   if (size != size) return 0x7fff;
+  if (size == 0.0f) return (unsigned short)sign;
   if (size >= 65520.0f) return (unsigned short)(sign | 0x7c00u);
   int exponent;
   frexpf(size, &exponent);
