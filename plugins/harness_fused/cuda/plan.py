@@ -14,83 +14,94 @@ backward, the gradients of weights and of x. The recurrent part is ours, by one 
 `block` and `grid` are the same kernel: the size of a group is a constant.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator
+from dataclasses import replace
 
+from harness.errors import HarnessError
 from harness.settings import LayerShape
+from harness_fused.cuda.launches import Buffer, DeviceFacts, DType, Launch, Plan, Route, sequence_plan, steps_plan
+from harness_fused.cuda.prediction import cycles_of_steps, cycles_together
+from harness_fused.cuda.tiling import Counts, Tiling, counts_of
 from harness_fused.recurrence import Recurrence
 
-Route = Literal["block", "grid", "steps"]
-DType = Literal["float32", "bfloat16", "float16"]
-BufferType = Literal["float32", "bfloat16", "float16", "int32"]
+__all__ = ["Buffer", "DType", "DeviceFacts", "Launch", "Plan", "Route", "plan"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceFacts:
-    """Of one GPU: multiprocessors, bytes of shared memory a block may opt in to, 32-bit registers a multiprocessor."""
-
-    multiprocessors: int
-    shared_bytes: int
-    registers: int = 65536
-    capability: tuple[int, int] = (8, 0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Buffer:
-    """Workspace of one launch, allocated by the caller, freed after it. `zeroed`: every byte 0 before each launch.
-
-    What is not `zeroed` may hold anything, NaN included.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: BufferType
-    zeroed: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Launch:
-    """One kernel of a translation unit and how it is started.
-
-    Every argument is eight bytes: the address of a contiguous array's first element (0 for none), or a signed number.
-    `arguments`: their names, in the kernel's order; what they mean stands in driver/call.cuh. `cooperative`: all
-    blocks must be resident at once. `shared_bytes`: dynamic shared memory; the caller raises the kernel's limit.
-    """
-
-    kernel: str
-    grid: int
-    block: int
-    shared_bytes: int
-    cooperative: bool
-    arguments: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """How a recurrence runs at one shape on one device.
-
-    `constants`: compile-time names and numbers, all of the text that the shape decides. `infer`, `train`: forward
-    without and with what backward needs; `backward`. Each is one launch, but for the route `steps`: there it is a
-    launch a phase, in the order of one step, given `step` anew for each step. `buffers`: workspace, by name.
-    """
-
-    route: Route
-    reason: str
-    dtype: DType
-    constants: tuple[tuple[str, int], ...]
-    infer: tuple[Launch, ...]
-    train: tuple[Launch, ...]
-    backward: tuple[Launch, ...]
-    buffers: tuple[Buffer, ...]
-    barrier: Launch | None = None
-    """The same grid's barrier alone, `steps` times the phases: the floor of the route `grid`."""
+SIZES: dict[DType, int] = {"float32": 4, "bfloat16": 2, "float16": 2}
+UNIT = 8
+"""Units come in eights: a product's rows then fill lanes, and rows of operands keep their alignment."""
+RESERVED, MOST_HELD, MOST_SUMS, MOST_REGISTERS = 88, 128, 64, 255
+"""Registers of a thread for addresses and arithmetic; most for weights and for sums; all there can be."""
 
 
 def plan(
-    recurrence: Recurrence, shape: LayerShape, dtype: DType, device: DeviceFacts, route: Route | None = None
+    recurrence: Recurrence,
+    shape: LayerShape,
+    dtype: DType,
+    device: DeviceFacts,
+    *,
+    route: Route | None = None,
+    warps: int = 8,
 ) -> Plan:
-    """The route predicted to be fastest, or the one asked for.
+    """The route predicted to be fastest, or the one asked for. `warps`: of a block, a power of two.
 
     Raises HarnessError in words where the route asked for cannot run this; `steps` runs everything.
     """
-    raise NotImplementedError
+    counts, size = counts_of(recurrence), SIZES[dtype]
+    cycles: dict[Route, float] = {
+        "steps": cycles_of_steps(counts, shape.batch, shape.hidden, size, device.multiprocessors)
+    }
+    tilings: dict[Route, list[Tiling]] = {"block": [], "grid": []}
+    best: dict[Route, Tiling] = {}
+    for tiling in _tilings(counts, shape, size, device, warps):
+        tilings["grid" if tiling.group > 1 else "block"].append(tiling)
+    for name, all_of_it in tilings.items():
+        if fitting := [tiling for tiling in all_of_it if _shared(tiling) <= device.shared_bytes]:
+            best[name] = min(fitting, key=lambda tiling: cycles_together(tiling, device.multiprocessors))
+            cycles[name] = cycles_together(best[name], device.multiprocessors)
+    if route and route not in cycles:
+        raise HarnessError(f"the route {route} cannot run H = {shape.hidden}: {_why_not(tilings[route], device)}")
+    chosen = route or min(cycles, key=lambda name: cycles[name])
+    told = ", ".join(f"{name} {round(cycles[name])}" for name in sorted(cycles, key=lambda name: cycles[name]))
+    reason = f"{'asked for' if route else 'least'}; predicted cycles of a step forward and backward: {told}"
+    if chosen == "steps":
+        return steps_plan(counts, shape, dtype, reason)
+    return sequence_plan(best[chosen], shape, dtype, reason)
+
+
+def _tilings(counts: Counts, shape: LayerShape, size: int, device: DeviceFacts, warps: int) -> Iterator[Tiling]:
+    """Every way to deal out the work for which the device has multiprocessors and threads have registers."""
+    whole = -(-shape.hidden // UNIT) * UNIT
+    for units in range(UNIT, whole + 1, UNIT):
+        group = -(-shape.hidden // units)
+        most = device.multiprocessors // group
+        for tile in (8, 16, 32) if size == SIZES["bfloat16"] else (1, 2, 4, 8, 16):
+            wanted = -(-shape.batch // tile)
+            # One block a group needs no company: where rows do not fit otherwise, there may be more than run at once.
+            for groups in {min(most, wanted), wanted if group == 1 else 0} - {0}:
+                rows = -(-shape.batch // (groups * tile)) * tile
+                tiling = Tiling(
+                    counts, units, group, groups=-(-shape.batch // rows), rows=rows, tile=tile, warps=warps, held=0,
+                    size=size,
+                )  # fmt: skip
+                registers = min(MOST_REGISTERS, device.registers // (warps * 32))
+                held = min(MOST_HELD, registers - RESERVED - _sums(tiling)) // 4 * 4
+                if _sums(tiling) <= MOST_SUMS and held >= 0:
+                    yield replace(tiling, held=held)
+
+
+def _sums(tiling: Tiling) -> int:
+    """Registers of a thread for sums."""
+    products = [product for back in (False, True) for product in tiling.products(back)]
+    each = tiling.tile // 2 if tiling.tensor else tiling.tile
+    return max((product.words[1] * each for product in products), default=0)
+
+
+def _shared(tiling: Tiling) -> int:
+    return max(map(tiling.shared_bytes, (False, True)))
+
+
+def _why_not(tilings: list[Tiling], device: DeviceFacts) -> str:
+    if not tilings:
+        return "no division of the units among blocks leaves threads registers for their sums, or there is nothing to divide"
+    least = min(map(_shared, tilings))
+    return f"a block would need at least {least} bytes of shared memory for weights and states, it may have {device.shared_bytes}"

@@ -1,0 +1,96 @@
+// Forward over a whole sequence: products of a tile of rows, then the arithmetic of its elements.
+
+// The products of x that a phase adds, asked for before the recurrent products so that they come meanwhile.
+template <int K> struct Given {
+  float projected[ELEMENTS][Cell::ACCS];
+  FN Given(const Call& call, const Place<false>& place, int64 t, int64 first_row) {
+    UNROLL for (int n = 0; n < ELEMENTS; ++n) {
+      const Element at(place, first_row, n);
+      UNROLL for (int i = 0; i < Cell::ACCS; ++i) {
+        projected[n][i] = 0.0f;
+        if (at.exists && Cell::PHASE_OF_ACC[i] == K && Cell::READS_X[i])
+          projected[n][i] =
+              read(call.projected + ((t * call.batch + at.batch_row) * PROJECTIONS + projection_of(i)) * H + at.j);
+      }
+    }
+  }
+};
+
+template <int K, bool TRAIN>
+FN void finish_forward(const Call& call, const Place<false>& place, int64 t, int64 first_row, const Given<K>& given) {
+  constexpr int S = Cell::STATES, A = Cell::ACCS, O = Cell::OPERANDS, N = Cell::KEPT_TRAIN;
+  using P = Product<K, false>;
+  UNROLL for (int n = 0; n < ELEMENTS; ++n) {
+    const Element at(place, first_row, n);
+    if (!at.exists) continue;
+    float acc[A], state[S], vector[Cell::VECTORS + 1], kept[N + 1], operand[O + 1], next[S];
+    UNROLL for (int i = 0; i < A; ++i)
+      if (Cell::PHASE_OF_ACC[i] == K) {
+        acc[i] = call.bias[i * H + at.j] + given.projected[n][i];
+        if (reads_any(i)) acc[i] += total<P>(place.partial, place_of_reader(i), at.unit, at.tile_row);
+      }
+    UNROLL for (int s = 0; s < S; ++s) state[s] = place.mine(s, at.row, at.unit);
+    UNROLL for (int v = 0; v < Cell::VECTORS; ++v) vector[v] = call.vectors[v * H + at.j];
+    UNROLL for (int k = 0; k < Cell::KEPT_INFER; ++k)
+      if (KEPT_PHASE[k] < K) kept[k] = place.mine(S + k, at.row, at.unit);
+    cell::forward<K, TRAIN>(acc, state, vector, kept, operand, next);
+    UNROLL for (int k = 0; k < Cell::KEPT_INFER; ++k)
+      if (KEPT_PHASE[k] == K) place.mine(S + k, at.row, at.unit) = kept[k];
+    if constexpr (TRAIN)
+      UNROLL for (int k = 0; k < N; ++k)
+        if (KEPT_PHASE[k] == K) write(call.kept + ((t * call.batch + at.batch_row) * N + k) * H + at.j, kept[k]);
+    E* const slots = place.set(K + 1 < Cell::PHASES ? t : t + 1) + at.row * STRIDE + at.j;
+    UNROLL for (int o = 0; o < O; ++o) {
+      if (Cell::OPERAND_STATE[o] < 0 && Cell::PHASE_OF_OPERAND[o] == K + 1)
+        write(slots + o * place.slot_size(), operand[o]);
+      if (Cell::OPERAND_STATE[o] >= 0 && K + 1 == Cell::PHASES)
+        write(slots + o * place.slot_size(), next[Cell::OPERAND_STATE[o]]);
+    }
+    if constexpr (K + 1 == Cell::PHASES) {
+      const int64 here = (t * call.batch + at.batch_row) * H + at.j;
+      UNROLL for (int s = 0; s < S; ++s) {
+        place.mine(s, at.row, at.unit) = next[s];
+        if (s == 0) write(call.y + here, next[s]);
+        else if (TRAIN) write(call.others + (s - 1) * call.steps * call.batch * H + here, next[s]);
+      }
+    }
+  }
+}
+
+template <int K, bool TRAIN>
+FN void forward_phases(const Call& call, Place<false>& place, const AllWeights<0, false>& weights, int64 t) {
+  for (int64 row = 0; row < place.rows; row += TILE) {
+    const Given<K> given(call, place, t, row);
+    if constexpr (Product<K, false>::ANY) {
+      if (row) sync_block();  // partial sums of the tile before have been read
+      weights.template of<K>().multiply(place.set(t) + row * STRIDE, place.slot_size(), place.partial);
+      sync_block();
+    }
+    finish_forward<K, TRAIN>(call, place, t, row, given);
+  }
+  place.meet();
+  if constexpr (K + 1 < Cell::PHASES) forward_phases<K + 1, TRAIN>(call, place, weights, t);
+}
+
+template <bool TRAIN> FN void forward_sequence(const Call& call) {
+  Place<false> place(call);
+  AllWeights<0, false> weights;
+  weights.load(call.weights, place.first_unit, shared_memory(), place.bounce(call));
+  place.clear_padding();
+  const auto each = [&](auto work) {
+    for (int64 row = 0; row < place.rows; row += TILE)
+      for (int n = 0; n < ELEMENTS; ++n) {
+        const Element at(place, row, n);
+        for (int s = 0; at.exists && s < Cell::STATES; ++s) work(at, s, (s * call.batch + at.batch_row) * H + at.j);
+      }
+  };
+  each([&](const Element& at, int s, int64 here) {
+    const float start = read(call.initial + here);
+    place.mine(s, at.row, at.unit) = start;
+    for (int o = 0; o < Cell::OPERANDS; ++o)
+      if (Cell::OPERAND_STATE[o] == s) write(place.set(0) + o * place.slot_size() + at.row * STRIDE + at.j, start);
+  });
+  place.meet();
+  for (int64 t = 0; t < call.steps; ++t) forward_phases<0, TRAIN>(call, place, weights, t);
+  each([&](const Element& at, int s, int64 here) { write(call.final + here, place.mine(s, at.row, at.unit)); });
+}

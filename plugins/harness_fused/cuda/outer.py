@@ -1,0 +1,58 @@
+"""Gradients of weights and of x, after backward: large products over all steps at once, by torch."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from harness_fused.kernel import BIAS, VECTOR, Run
+from harness_fused.recurrence import X
+
+if TYPE_CHECKING:
+    from harness_fused.cuda.passes import Pass
+
+
+def gradients(work: "Pass", arrays: Mapping[str, Any], needed: Sequence[bool]) -> list[Tensor | None]:
+    """By input, as `passes.backward` returns them. `arrays`: what the kernels were given and wrote."""
+    d_acc = arrays["d_acc"].view(work.T * work.B, work.accs, work.H)
+    d_x = _of_x(work, d_acc) if needed[0] else None
+    d_states = [part if wanted else None for part, wanted in zip(arrays["d_initial"], needed[1:], strict=False)]
+    wanted = zip(work.parameters.items(), needed[1 + work.states :], strict=True)
+    found = {name: torch.zeros_like(weight) for (name, weight), is_wanted in wanted if is_wanted}
+    for run in work.kernel.runs:
+        if run.parameter in found:
+            _add(work, run, found[run.parameter], d_acc, arrays)
+    return [d_x, *d_states, *(found.get(name) for name in work.parameters)]
+
+
+def _of_x(work: "Pass", d_acc: Tensor) -> Tensor:
+    rows = d_acc if len(work.x_readers) == work.accs else d_acc[:, work.x_readers]
+    return (rows.reshape(len(d_acc), -1) @ work.of_x().reshape(-1, work.I)).view(work.x.shape)
+
+
+def _add(work: "Pass", run: Run, to: Tensor, d_acc: Tensor, arrays: Mapping[str, Any]) -> None:
+    """One run's part of its parameter's gradient: neighbouring accumulators, one operand."""
+    rows = (run.last - run.first) * work.H
+    if run.operand in (BIAS, VECTOR):
+        source = d_acc if run.operand == BIAS else arrays["d_vector"]
+        sums = source[:, run.first : run.last].sum(0, dtype=torch.float32)
+        to[run.offset : run.offset + rows] += sums.reshape(rows).to(to.dtype)
+        return
+    mine = d_acc[:, run.first : run.last].reshape(work.T, work.B, rows)
+    width = work.I if run.operand == X else work.H
+    into = to.as_strided((rows, width), (run.row, run.column), run.offset)
+    for slopes, operand in _beside(work, run.operand, mine, arrays):
+        into += slopes.flatten(0, 1).T @ operand.flatten(0, 1)
+
+
+def _beside(work: "Pass", operand: int, slopes: Tensor, arrays: Mapping[str, Any]) -> list[tuple[Tensor, Tensor]]:
+    """Slopes and what their products read at the same steps: previous states begin with the initial one."""
+    if operand == X:
+        return [(slopes, work.x)]
+    state = work.kernel.recurrence.operands[operand].state
+    if state is None:
+        before = work.kernel.recurrence.operands[:operand]
+        return [(slopes, arrays["operands"][sum(other.state is None for other in before)])]
+    after = arrays["others"][state - 1] if state else arrays["y"]
+    return [(slopes[:1], work.initial[state : state + 1]), (slopes[1:], after[:-1])]
