@@ -33,22 +33,22 @@ inline Call shifted(Call call, int64_t first) {
 
 // ---- what each thread of a call does ----
 
-template <bool TRAIN> void forward_member(Team& team, const Call& call, int64_t member) {
-  if (!call.hoisted) return team.share(forward_part<TRAIN>, call, 0, call.steps, member);
+template <bool TRAIN> void forward_member(const Team& team, const Call& call) {
+  if (!call.hoisted) return team.share(forward_part<TRAIN>, call, 0, call.steps);
   for (int64_t first = 0; first < call.steps; first += call.chunk) {
     const int64_t last = first + call.chunk < call.steps ? first + call.chunk : call.steps;
     const Call here = shifted(call, first);
-    team.share(project, here, first, last, member);
-    team.share(forward_part<TRAIN>, here, first, last, member);
+    team.share(project, here, first, last);
+    team.share(forward_part<TRAIN>, here, first, last);
   }
 }
 
-void backward_member(Team& team, const Call& call, int64_t member) {
+void backward_member(const Team& team, const Call& call) {
   for (int64_t first = (call.steps - 1) / call.chunk * call.chunk; first >= 0; first -= call.chunk) {
     const int64_t last = first + call.chunk < call.steps ? first + call.chunk : call.steps;
     const Call here = shifted(call, first);
-    team.share(backward_part, here, first, last, member);
-    team.share(gradient_part, here, first, last, member);
+    team.share(backward_part, here, first, last);
+    team.share(gradient_part, here, first, last);
   }
 }
 
