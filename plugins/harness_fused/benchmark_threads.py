@@ -1,7 +1,7 @@
 """What a second thread brings: `python plugins/harness_fused/benchmark_threads.py [cell …]`.
 
 Prints one row per cell and shape: milliseconds with one and with two threads, and how many times faster two are, for a
-train step and a forward pass (see benchmark.py). The sides take turns call by call in one process; medians. Needs two
+train step and a forward pass (see benchmark.py). The sides take turns in one process; medians. Needs two
 idle cores: where another process wants one of them, the figure falls towards 1. Run it by its path.
 """
 

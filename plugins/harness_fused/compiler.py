@@ -39,7 +39,9 @@ def load(text: str) -> ctypes.CDLL:
     program = compiler()
     if program is None:
         raise HarnessError("wanted a C++ compiler, found none", hint="install g++ or clang++, or name one in $CXX")
-    key = hashlib.sha256("\0".join([text, _headers(), *_flags(program), _version(program), _processor()]).encode()).hexdigest()
+    key = hashlib.sha256(
+        "\0".join([text, _headers(), *_flags(program), _version(program), _processor()]).encode()
+    ).hexdigest()
     return _open(program, text, folder() / "fused" / f"{key[:32]}.so")
 
 
