@@ -4,8 +4,8 @@ Prints one row per cell and shape: milliseconds of a train step (gradients None,
 cotangents on y and every final state, gradients of x and every parameter) and of a forward pass under no_grad, theirs
 over ours, and both sides' peak memory of a train step by memray. One thread. The sides take turns of five
 milliseconds or one call; a process's ratio is the median over its turns, a row's the median over processes. Where
-torch.nn has no such cell, the other side is the backend eager. The last line is the geometric mean of the ratios. A cell is a shipped one's name or a
-file with one cell. Run it by its path.
+torch.nn has no such cell, the other side is the backend eager. The last line is the geometric mean of the ratios.
+A cell is a shipped one's name or a file with one cell. Run it by its path.
 """
 
 import json
