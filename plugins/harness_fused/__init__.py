@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import harness
 from harness.backend import Dtype
+from harness.errors import HarnessError
 
 DTYPES = ("float32", "float64")
 
@@ -18,6 +19,10 @@ class FusedBackend:
     about = harness.About(name="fused", title="the cell's step, compiled into one fused loop")
     devices = ("cpu",)
     recompute: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.recompute is not None and self.recompute < 1:
+            raise HarnessError(f"wanted at least 1 for recompute, found {self.recompute}")
 
     def why_not(self, cell: harness.Cell, device: str, dtype: Dtype) -> str | None:
         """It needs a C++ compiler and a step that can be traced; it has one device and two number formats."""

@@ -16,7 +16,7 @@ from harness.errors import HarnessError
 COMPILERS = ("g++", "clang++")
 FLAGS = (
     "-std=c++17", "-O3", "-march=native", "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math",
-    "-ffp-contract=fast", "-Wall", "-Wno-unknown-pragmas", "-Wno-psabi", "-pthread",
+    "-ffp-contract=fast", "-Wall", "-Wno-unknown-pragmas", "-Wno-psabi",
 )  # fmt: skip
 DRIVER = Path(__file__).parent / "driver"
 SEAL = hashlib.sha256().digest_size
@@ -39,7 +39,9 @@ def load(text: str) -> ctypes.CDLL:
     program = compiler()
     if program is None:
         raise HarnessError("wanted a C++ compiler, found none", hint="install g++ or clang++, or name one in $CXX")
-    key = hashlib.sha256("\0".join([text, _headers(), *FLAGS, _version(program), _processor()]).encode()).hexdigest()
+    key = hashlib.sha256(
+        "\0".join([text, _headers(), *_flags(program), _version(program), _processor()]).encode()
+    ).hexdigest()
     return _open(program, text, folder() / "fused" / f"{key[:32]}.so")
 
 
@@ -77,7 +79,7 @@ def _compile(program: str, text: str, path: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=path.stem, dir=path.parent) as scratch:
         source, library = Path(scratch) / "cell.cpp", Path(scratch) / "cell.so"
         source.write_text(text, encoding="utf-8")
-        command = [program, *FLAGS, "-I", str(DRIVER), str(source), "-o", str(library), "-lm"]
+        command = [program, *_flags(program), "-I", str(DRIVER), str(source), "-o", str(library), "-lm"]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise HarnessError(f"{program} could not compile a cell:\n{done.stderr.strip()}")
@@ -85,6 +87,11 @@ def _compile(program: str, text: str, path: Path) -> None:
             # Loaders read what the file's own tables name; bytes behind them are nobody's.
             file.write(hashlib.sha256(library.read_bytes()).digest())
         library.replace(path)
+
+
+def _flags(program: str) -> tuple[str, ...]:
+    """g++ brings the OpenMP that torch uses; clang++ has another or none, and its kernels run on one thread."""
+    return FLAGS if "clang" in _version(program) else (*FLAGS, "-fopenmp")
 
 
 @cache

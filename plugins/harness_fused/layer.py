@@ -22,7 +22,7 @@ class FusedLayer(CellLayer):
 
     def run(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """`x`: [T, B, I] → `y`: [T, B, H] and the final states; without gradients nothing is kept for backward."""
-        inputs = (x, *state, *self.parameters())
+        inputs = (x, *state, *self._parameters.values())  # `parameters()` takes as long as a short step
         _check(inputs)
         if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs):
             y, *final = _Fused.apply(self._kernel, self._recompute, *inputs)
