@@ -18,8 +18,8 @@ def text(recurrence: Recurrence, plan: Plan) -> str:
     phase = phases_of(recurrence)
     storage = store(recurrence, differentiate(recurrence))
     phases = [str(phase[node]) for node in storage.kept] or ["0"]
-    together = ("product", "place", "forward", "gradients", "backward", "sequence")
-    parts = ("gradients", "steps") if plan.route == "steps" else together
+    together = ("product", "place", "forward", "backward", "sequence")
+    parts = ("steps",) if plan.route == "steps" else together
     return "\n".join(
         [
             *(f"constexpr int {name} = {value};" for name, value in plan.constants),
@@ -32,7 +32,7 @@ def text(recurrence: Recurrence, plan: Plan) -> str:
             emit(recurrence, ""),
             "}  // namespace cell",
             f"constexpr int KEPT_PHASE[] = {{{', '.join(phases)}}};",
-            _part("call"),
+            *map(_part, ("call", "element", "gradients")),
             *map(_part, parts),
             *(f"STEP_KERNELS({k})" for k in range(recurrence.phases) if plan.route == "steps"),
             "",

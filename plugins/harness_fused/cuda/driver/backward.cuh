@@ -24,24 +24,25 @@ FN void backward_phases(const Call& call, Place<true>& place, const AllWeights<0
   const bool any = !LAST || t + 1 < call.steps;
   for (int64 row = 0; row < place.rows; row += TILE) {
     Stored given[ELEMENTS];
-    UNROLL for (int n = 0; n < ELEMENTS; ++n) {
-      const Element at(place, row, n);
-      if (at.exists) given[n].load(call, t, at.batch_row, at.j);
-    }
+    UNROLL for (int n = 0; n < ELEMENTS; ++n)
+      if (const Element at(place, row, n); at.exists) given[n].load(call, t, at.batch_row, at.j);
+    if (row == 0) place.wait();
     if (any) multiply_back<FEEDING<K>>(place, weights, LAST ? t + 1 : t, row);
+    Slopes<K> found[ELEMENTS];
     UNROLL for (int n = 0; n < ELEMENTS; ++n) {
       const Element at(place, row, n);
       if (!at.exists) continue;
       float product[Cell::OPERANDS + 1];
       take_products<FEEDING<K>>(product, place, at, any);
+      differentiate(given[n], product, [&](int kind) -> float& { return place.mine(kind, at.row, at.unit); }, found[n]);
       E* const slots = place.set(t) + at.row * STRIDE + at.j;
-      differentiate<K>(
-          call, t, at.batch_row, at.j, given[n], product,
-          [&](int kind) -> float& { return place.mine(kind, at.row, at.unit); },
-          [&](int acc, float number) { write(slots + acc * place.slot_size(), number); });
+      UNROLL for (int i = 0; i < Cell::ACCS; ++i)
+        if (Cell::PHASE_OF_ACC[i] == K) write(slots + i * place.slot_size(), found[n].d_acc[i]);
     }
+    if (row + TILE >= place.rows) place.arrive();
+    UNROLL for (int n = 0; n < ELEMENTS; ++n)
+      if (const Element at(place, row, n); at.exists) found[n].store(call, t, at.batch_row, at.j);
   }
-  place.meet();
   if constexpr (K > 0) backward_phases<K - 1>(call, place, weights, t);
 }
 
@@ -61,8 +62,9 @@ FN void backward_sequence(const Call& call) {
             call.d_final ? read(call.d_final + (s * call.batch + at.batch_row) * H + at.j) : 0.0f;
       for (int v = 0; v < Cell::VECTORS; ++v) place.mine(D_VECTOR + v, at.row, at.unit) = 0.0f;
     });
-  place.meet();
+  place.arrive();
   for (int64 t = call.steps - 1; t >= 0; --t) backward_phases<Cell::PHASES - 1>(call, place, weights, t);
+  place.wait();
   for (int64 row = 0; row < place.rows; row += TILE) {
     multiply_back<0>(place, weights, 0, row);
     each(row, [&](const Element& at) {

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <ucontext.h>
 
+#include <memory>
 #include <random>
 #include <utility>
 #include <vector>
@@ -48,7 +49,7 @@ struct Fibre {
   Block* block;
   int thread;
   bool ready = true;
-  std::vector<unsigned char> stack;
+  std::unique_ptr<unsigned char[]> stack;
 };
 
 struct Machine {
@@ -132,9 +133,9 @@ inline void prepare(int grid, int threads, int64 shared_bytes) {
     for (int t = 0; t < threads; ++t) {
       Fibre& fibre = m.fibres[size_t(b) * threads + t];
       fibre.block = &m.blocks[b], fibre.thread = t;
-      fibre.stack.resize(STACK);
+      fibre.stack.reset(new unsigned char[STACK]);
       getcontext(&fibre.context);
-      fibre.context.uc_stack.ss_sp = fibre.stack.data(), fibre.context.uc_stack.ss_size = STACK;
+      fibre.context.uc_stack.ss_sp = fibre.stack.get(), fibre.context.uc_stack.ss_size = STACK;
       fibre.context.uc_link = nullptr;
       makecontext(&fibre.context, run_fibre, 0);
       m.ready.push_back(&fibre);

@@ -1,6 +1,9 @@
 // Forward over a whole sequence: products of a tile of rows, then the arithmetic of its elements.
+//
+// What the next phase waits for is written and announced first, what only memory waits for behind it; what comes from
+// memory is asked for before waiting.
 
-// The products of x that a phase adds, asked for before the recurrent products so that they come meanwhile.
+// The products of x that a phase adds.
 template <int K> struct Given {
   float projected[ELEMENTS][Cell::ACCS];
   FN Given(const Call& call, const Place<false>& place, int64 t, int64 first_row) {
@@ -16,59 +19,51 @@ template <int K> struct Given {
   }
 };
 
+// The arithmetic of phase K of an element, all but what goes to memory for good.
 template <int K, bool TRAIN>
-FN void finish_forward(const Call& call, const Place<false>& place, int64 t, int64 first_row, const Given<K>& given) {
-  constexpr int S = Cell::STATES, A = Cell::ACCS, O = Cell::OPERANDS, N = Cell::KEPT_TRAIN;
-  using P = Product<K, false>;
-  UNROLL for (int n = 0; n < ELEMENTS; ++n) {
-    const Element at(place, first_row, n);
-    if (!at.exists) continue;
-    float acc[A], state[S], vector[Cell::VECTORS + 1], kept[N + 1], operand[O + 1], next[S];
-    UNROLL for (int i = 0; i < A; ++i)
-      if (Cell::PHASE_OF_ACC[i] == K) {
-        acc[i] = call.bias[i * H + at.j] + given.projected[n][i];
-        if (reads_any(i)) acc[i] += total<P>(place.partial, place_of_reader(i), at.unit, at.tile_row);
-      }
-    UNROLL for (int s = 0; s < S; ++s) state[s] = place.mine(s, at.row, at.unit);
-    UNROLL for (int v = 0; v < Cell::VECTORS; ++v) vector[v] = call.vectors[v * H + at.j];
-    UNROLL for (int k = 0; k < Cell::KEPT_INFER; ++k)
-      if (KEPT_PHASE[k] < K) kept[k] = place.mine(S + k, at.row, at.unit);
-    cell::forward<K, TRAIN>(acc, state, vector, kept, operand, next);
-    UNROLL for (int k = 0; k < Cell::KEPT_INFER; ++k)
-      if (KEPT_PHASE[k] == K) place.mine(S + k, at.row, at.unit) = kept[k];
-    if constexpr (TRAIN)
-      UNROLL for (int k = 0; k < N; ++k)
-        if (KEPT_PHASE[k] == K) write(call.kept + ((t * call.batch + at.batch_row) * N + k) * H + at.j, kept[k]);
-    E* const slots = place.set(K + 1 < Cell::PHASES ? t : t + 1) + at.row * STRIDE + at.j;
-    UNROLL for (int o = 0; o < O; ++o) {
-      if (Cell::OPERAND_STATE[o] < 0 && Cell::PHASE_OF_OPERAND[o] == K + 1)
-        write(slots + o * place.slot_size(), operand[o]);
-      if (Cell::OPERAND_STATE[o] >= 0 && K + 1 == Cell::PHASES)
-        write(slots + o * place.slot_size(), next[Cell::OPERAND_STATE[o]]);
+FN void advance(const Call& call, const Place<false>& place, int64 t, const Element& at, const float* projected,
+                Advanced<K, TRAIN>& found) {
+  constexpr int S = Cell::STATES, A = Cell::ACCS, O = Cell::OPERANDS;
+  float acc[A], state[S], vector[Cell::VECTORS + 1], operand[O + 1];
+  UNROLL for (int i = 0; i < A; ++i)
+    if (Cell::PHASE_OF_ACC[i] == K) {
+      acc[i] = call.bias[i * H + at.j] + projected[i];
+      if (reads_any(i)) acc[i] += total<Product<K, false>>(place.partial, place_of_reader(i), at.unit, at.tile_row);
     }
-    if constexpr (K + 1 == Cell::PHASES) {
-      const int64 here = (t * call.batch + at.batch_row) * H + at.j;
-      UNROLL for (int s = 0; s < S; ++s) {
-        place.mine(s, at.row, at.unit) = next[s];
-        if (s == 0) write(call.y + here, next[s]);
-        else if (TRAIN) write(call.others + (s - 1) * call.steps * call.batch * H + here, next[s]);
-      }
-    }
+  UNROLL for (int s = 0; s < S; ++s) state[s] = place.mine(s, at.row, at.unit);
+  UNROLL for (int v = 0; v < Cell::VECTORS; ++v) vector[v] = call.vectors[v * H + at.j];
+  UNROLL for (int k = 0; k < Cell::KEPT_INFER; ++k)
+    if (KEPT_PHASE[k] < K) found.kept[k] = place.mine(S + k, at.row, at.unit);
+  cell::forward<K, TRAIN>(acc, state, vector, found.kept, operand, found.next);
+  E* const slots = place.set(K + 1 < Cell::PHASES ? t : t + 1) + at.row * STRIDE + at.j;
+  UNROLL for (int o = 0; o < O; ++o) {
+    if (Cell::OPERAND_STATE[o] < 0 && Cell::PHASE_OF_OPERAND[o] == K + 1) write(slots + o * place.slot_size(), operand[o]);
+    if (Cell::OPERAND_STATE[o] >= 0 && K + 1 == Cell::PHASES)
+      write(slots + o * place.slot_size(), found.next[Cell::OPERAND_STATE[o]]);
   }
+  UNROLL for (int k = 0; k < Cell::KEPT_INFER; ++k)
+    if (KEPT_PHASE[k] == K) place.mine(S + k, at.row, at.unit) = found.kept[k];
+  UNROLL for (int s = 0; s < S; ++s)
+    if (K + 1 == Cell::PHASES) place.mine(s, at.row, at.unit) = found.next[s];
 }
 
 template <int K, bool TRAIN>
 FN void forward_phases(const Call& call, Place<false>& place, const AllWeights<0, false>& weights, int64 t) {
   for (int64 row = 0; row < place.rows; row += TILE) {
     const Given<K> given(call, place, t, row);
+    if (row == 0) place.wait();
     if constexpr (Product<K, false>::ANY) {
       if (row) sync_block();  // partial sums of the tile before have been read
       weights.template of<K>().multiply(place.set(t) + row * STRIDE, place.slot_size(), place.partial);
       sync_block();
     }
-    finish_forward<K, TRAIN>(call, place, t, row, given);
+    Advanced<K, TRAIN> found[ELEMENTS];
+    UNROLL for (int n = 0; n < ELEMENTS; ++n)
+      if (const Element at(place, row, n); at.exists) advance(call, place, t, at, given.projected[n], found[n]);
+    if (row + TILE >= place.rows) place.arrive();
+    UNROLL for (int n = 0; n < ELEMENTS; ++n)
+      if (const Element at(place, row, n); at.exists) found[n].store(call, t, at.batch_row, at.j);
   }
-  place.meet();
   if constexpr (K + 1 < Cell::PHASES) forward_phases<K + 1, TRAIN>(call, place, weights, t);
 }
 
@@ -90,7 +85,7 @@ template <bool TRAIN> FN void forward_sequence(const Call& call) {
     for (int o = 0; o < Cell::OPERANDS; ++o)
       if (Cell::OPERAND_STATE[o] == s) write(place.set(0) + o * place.slot_size() + at.row * STRIDE + at.j, start);
   });
-  place.meet();
+  place.arrive();
   for (int64 t = 0; t < call.steps; ++t) forward_phases<0, TRAIN>(call, place, weights, t);
   each([&](const Element& at, int s, int64 here) { write(call.final + here, place.mine(s, at.row, at.unit)); });
 }
