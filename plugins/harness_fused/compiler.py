@@ -30,6 +30,11 @@ def compiler() -> str | None:
     return None
 
 
+def why_not() -> str | None:
+    """Why nothing can be compiled, or None."""
+    return None if compiler() else f"no C++ compiler was found ({', '.join(COMPILERS)} or $CXX)"
+
+
 def load(text: str) -> ctypes.CDLL:
     """The library of a C++ text that may include the driver's headers; compiled unless that was done before.
 
