@@ -10,6 +10,7 @@ from typing import Any
 from harness.canonical import digest
 from harness.machine import fingerprint
 from harness.plugins import Catalog, Plugin
+from harness.spelling import parse
 from harness.trial import Trial
 
 CORE = (
@@ -38,7 +39,7 @@ def basis_of(trial: Trial, catalog: Catalog, facts: Mapping[str, Any]) -> Basis:
     parts = {
         "core": _core_digest(),
         "cell": _digest(catalog.cells[trial.cell.name].plugin),
-        "backend": _digest(catalog.backends[trial.backend].plugin),
+        "backend": _digest(catalog.backends[parse(trial.backend).name].plugin),
         "torch": str(facts["torch"]),
         "numpy": str(facts["numpy"]),
     }
@@ -46,7 +47,7 @@ def basis_of(trial: Trial, catalog: Catalog, facts: Mapping[str, Any]) -> Basis:
         parts["task"] = _digest(catalog.tasks[trial.task.name].plugin)
         parts["data"] = digest([_file_digest(path) for path in catalog.task(trial.task.spelling).sources()])
     if trial.versus is not None:
-        parts["versus"] = _digest(catalog.backends[trial.versus].plugin)
+        parts["versus"] = _digest(catalog.backends[parse(trial.versus).name].plugin)
     if trial.versus_cell is not None:
         parts["versus_cell"] = _digest(catalog.cells[trial.versus_cell.name].plugin)
     if trial.measure in ("speed", "memory") or trial.device != "cpu":

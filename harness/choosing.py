@@ -8,9 +8,9 @@ from harness.cell import Cell
 from harness.errors import HarnessError, unknown
 from harness.grid import AccuracySection, Grid
 from harness.matching import Matcher, Matching
-from harness.options import configure
+from harness.options import changed_options, configure
 from harness.plugins import Catalog
-from harness.spelling import Spelling
+from harness.spelling import Spelling, parse
 from harness.trial import Subject
 
 
@@ -45,11 +45,12 @@ def choose(grid: Grid, catalog: Catalog, spelling: Spelling, impossible: dict[st
     subject = Subject.of(cell)
     possible = []
     for name in [spelling.backend] if spelling.backend else _backends(grid, catalog):
-        reason = why_not(catalog, cell, name, grid.device, grid.dtype)
+        shortest = _shortest(catalog, name)
+        reason = why_not(catalog, cell, shortest, grid.device, grid.dtype)
         if reason is None:
-            possible.append(name)
+            possible.append(shortest)
         else:
-            impossible[f"{subject}@{name}: {reason}"] = None
+            impossible[f"{subject}@{shortest}: {reason}"] = None
     return Choice(cell=cell, subject=subject, backends=tuple(possible))
 
 
@@ -72,7 +73,7 @@ def baselines_of(grid: Grid, choice: Choice, catalog: Catalog) -> tuple[str, ...
     return tuple(
         name
         for name in grid.versus
-        if name in catalog.backends and why_not(catalog, choice.cell, name, grid.device, grid.dtype) is None
+        if parse(name).name in catalog.backends and why_not(catalog, choice.cell, name, grid.device, grid.dtype) is None
     )
 
 
@@ -94,4 +95,9 @@ def _backends(grid: Grid, catalog: Catalog) -> list[str]:
     """The chosen backends: those the order ranks first, the others by name."""
     names = list(catalog.backends) if grid.backends is None else list(grid.backends)
     ranks = {name: rank for rank, name in enumerate(grid.order)}
-    return sorted(names, key=lambda name: (ranks.get(name, len(ranks)), name))
+    return sorted(names, key=lambda name: (ranks.get(name, ranks.get(parse(name).name, len(ranks))), name))
+
+
+def _shortest(catalog: Catalog, backend: str) -> str:
+    """A backend's spelling with only those options that differ from their defaults."""
+    return str(Spelling(parse(backend).name, changed_options(catalog.backend(backend))))

@@ -24,4 +24,5 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> HarnessError:
     names = sorted(known)
     nearest = get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {nearest[0]!r}?" if nearest else ""
-    return HarnessError(f"wanted a {kind} ({', '.join(names) or 'there is none'}), found {name!r}", hint=hint)
+    article = "an" if kind[0] in "aeiou" else "a"
+    return HarnessError(f"wanted {article} {kind} ({', '.join(names) or 'there is none'}), found {name!r}", hint=hint)

@@ -1,15 +1,25 @@
 """Every hook a plugin may implement, each with an example. Values, not registration calls."""
 
-from collections.abc import Iterable
-
-import pluggy
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from harness.backend import Backend
 from harness.cell import Cell
 from harness.task import Task
 
-hookspec = pluggy.HookspecMarker("harness")
-hookimpl = pluggy.HookimplMarker("harness")
+
+def _markers() -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """pluggy's markers. Where there is no pluggy nothing is plugged in, and nothing is marked: layers and the gate
+    work on a bare machine with torch alone.
+    """
+    try:
+        import pluggy
+    except ModuleNotFoundError:
+        return (lambda function: function,) * 2
+    return pluggy.HookspecMarker("harness"), pluggy.HookimplMarker("harness")
+
+
+hookspec, hookimpl = _markers()
 
 
 @hookspec

@@ -21,7 +21,7 @@ from harness.backend import Backend
 from harness.cell import Cell
 from harness.errors import HarnessError, unknown
 from harness.options import configure
-from harness.spelling import Spelling
+from harness.spelling import Spelling, parse
 from harness.task import Task
 
 GROUP = "harness"
@@ -87,8 +87,9 @@ class Catalog:
         return configure(self._find("task", spelling.name), spelling.options, kind=spelling.name)
 
     def backend(self, name: str) -> Backend:
-        """The backend of that name. Raises HarnessError for what there is not."""
-        found: Backend = self._find("backend", name)
+        """The backend of that name, `fused` or `fused[recompute=16]`. Raises HarnessError for what there is not."""
+        spelling = parse(name)
+        found: Backend = configure(self._find("backend", spelling.name), spelling.options, kind=spelling.name)
         return found
 
     def _find(self, kind: str, name: str) -> Any:

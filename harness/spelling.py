@@ -1,4 +1,4 @@
-"""The one spelling of cells, tasks and pairs: `lstm[forget_bias=1]@fused`, `adding[length=40]`."""
+"""The one spelling of cells, tasks and pairs: `lstm[forget_bias=1]@fused[recompute=16]`, `adding[length=40]`."""
 
 import re
 from collections.abc import Mapping
@@ -9,14 +9,17 @@ from harness.errors import HarnessError
 Scalar = bool | int | float | str | None
 
 _WORD = r"[a-z][a-z0-9_]*"
-_SPELLING = re.compile(rf"(?P<name>{_WORD})(?:\[(?P<options>[^\[\]]*)\])?(?:@(?P<backend>{_WORD}))?")
+_SPELLING = re.compile(rf"(?P<name>{_WORD})(?:\[(?P<options>[^\[\]]*)\])?(?:@(?P<backend>{_WORD}(?:\[[^\[\]]*\])?))?")
 _INTEGER = re.compile(r"[+-]?\d+")
 _WORDS: dict[str, Scalar] = {"true": True, "false": False, "none": None}
 
 
 @dataclass(frozen=True, slots=True)
 class Spelling:
-    """A name, the options written beside it and the backend after `@`, as a person wrote them."""
+    """A name, the options written beside it and the backend after `@`, as a person wrote them.
+
+    The backend is a text with options of its own in brackets, in order of their names.
+    """
 
     name: str
     options: Mapping[str, Scalar] = field(default_factory=dict)
@@ -39,7 +42,8 @@ def parse(text: str) -> Spelling:
         if not equals or not re.fullmatch(_WORD, key.strip()):
             raise HarnessError(f"wanted option=value between the brackets of {text!r}, found {part!r}")
         options[key.strip()] = parse_scalar(value)
-    return Spelling(match["name"], options, match["backend"])
+    backend = match["backend"]
+    return Spelling(match["name"], options, backend and str(parse(backend)))
 
 
 def split_list(text: str) -> list[str]:

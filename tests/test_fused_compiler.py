@@ -75,6 +75,13 @@ def test_without_a_compiler_the_backend_says_so_and_others_go_on(tmp_path, monke
         compiler.load(TEXT.format(number=8))
 
 
+def test_list_says_why_the_backend_is_absent(command, tmp_path):
+    listed = command("list", "backends", PATH=str(tmp_path), CXX="")
+    assert listed.returncode == 0
+    assert "not: no C++ compiler was found" in listed.stdout
+    assert "options: recompute=none" in listed.stdout
+
+
 def test_asking_why_not_imports_no_torch():
     script = (
         "import sys; from harness import plugins; from harness_fused import FusedBackend;"

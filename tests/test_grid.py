@@ -42,6 +42,15 @@ def test_auto_takes_the_first_backend_that_can(catalog):
     assert backends["gru_reset_before"] == "numpy"
 
 
+def test_a_backend_has_options_of_its_own(catalog):
+    planned = _plan(catalog, cells="lstm@fused[recompute=8],lstm@fused[recompute=none]", tasks="adding", seeds=1)
+    assert {t.pair for t in planned.of("memory")} == {"lstm@fused[recompute=8]", "lstm@fused"}
+    assert _plan(catalog, backends="fused[recompute=8],numpy").of("accuracy")[0].backend == "fused[recompute=8]"
+    for wrong, found in (("fused[recompute=0]", "found 0"), ("fused[recomput=1]", "recompute")):
+        with pytest.raises(HarnessError, match=found):
+            _plan(catalog, cells=f"lstm@{wrong}")
+
+
 def test_flags_narrow_and_change_the_grid(catalog):
     planned = _plan(
         catalog,

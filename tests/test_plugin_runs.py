@@ -45,10 +45,14 @@ def test_a_cell_in_one_file_gets_its_rows_beside_the_others(command, grid, mgu_f
     outside.parent.mkdir()
     outside.write_text(mgu_file.read_text())
     assert "mgu" in command("list", "cells", "--plugin", str(outside)).stdout
-    done = command("run", "--grid", "small.toml", "--cells", "mgu,rnn", "--plugin", str(outside))
+    cells = "mgu@eager,mgu@fused,rnn"
+    done = command("run", "--grid", "small.toml", "--cells", cells, "--plugin", str(outside))
     assert done.returncode == 0, done.stderr
     assert "mgu" in done.stdout
     assert "rnn" in done.stdout
+    records = store.read_run(tmp_path / "results").records.values()
+    trained = {r.trial.pair for r in records if r.trial.measure == "accuracy"}
+    assert trained == {"mgu@eager", "mgu@fused", "rnn@torch"}
     kept = list((tmp_path / "results" / "runs").glob("*/plugins/mgu.py"))
     assert [path.read_text() for path in kept] == [mgu_file.read_text()]
 

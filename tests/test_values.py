@@ -22,7 +22,11 @@ scalars = st.one_of(
 names = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
 
 
-@given(names, st.dictionaries(names, scalars, max_size=3), st.none() | names)
+options = st.dictionaries(names, scalars, max_size=3)
+backends = st.builds(lambda name, options: str(Spelling(name, options)), names, options)
+
+
+@given(names, options, st.none() | backends)
 def test_a_spelling_is_read_back_as_it_was_written(name, options, backend):
     read = parse(str(Spelling(name, options, backend)))
     assert (read.name, dict(read.options), read.backend) == (name, options, backend)

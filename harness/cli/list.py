@@ -70,8 +70,8 @@ def _options(value: Any) -> list[str]:
 
 
 def _abilities(catalog: Catalog, backend: Any) -> list[str]:
-    """Per device, the cells it runs and the reason for those it does not."""
-    notes = []
+    """Its options, and per device the cells it runs and the reason for those it does not."""
+    notes = _options(backend)
     for device in backend.devices:
         reasons: dict[str, list[str]] = {}
         for name, entry in catalog.cells.items():

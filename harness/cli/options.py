@@ -35,7 +35,7 @@ _SET = (
 )
 _SELECTION = (
     click.option("--grid", default="quick", show_default=True, help="A shipped grid by name, or a TOML file."),
-    click.option("--cells", help="all, or a list: lstm,gru or lstm[forget_bias=1] or lstm@torch."),
+    click.option("--cells", help="all, or a list: lstm,gru or lstm[forget_bias=1] or lstm@fused[recompute=16]."),
     click.option("--backends", help="all, or a list of names."),
     click.option("--tasks", help="all, or a list: adding,g2p or adding[length=200]."),
     click.option("--measures", help="A list out of accuracy, gradients, speed, memory."),

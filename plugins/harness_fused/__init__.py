@@ -1,35 +1,52 @@
-"""The backend `fused`: any cell's step, traced, differentiated and compiled into one loop, for the CPU."""
+"""The backend `fused`: any cell's step, traced, differentiated and compiled into one loop, for the CPU and for CUDA."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import harness
 from harness.backend import Dtype
+from harness.errors import HarnessError
 
-DTYPES = ("float32", "float64")
+DTYPES: dict[str, tuple[Dtype, ...]] = {
+    "cpu": ("float32", "float64"),
+    "cuda": ("float32", "tf32", "bfloat16", "float16"),
+}
+"""By device. On CUDA everything is computed in float32 and only stored in the number format; with `tf32` the products
+outside the recurrence may be TF32."""
 
 
 @dataclass(frozen=True)
 class FusedBackend:
-    """The contributor's equation as a C++ kernel, forward and backward; compiled at first use.
+    """The contributor's equation as a C++ or CUDA kernel, forward and backward; compiled at first use.
 
-    `recompute`: keeps states every so many steps only and runs the steps between again before their backward.
+    `recompute`, on the CPU: keeps states every so many steps only and runs the steps between again before their
+    backward. `route`, on CUDA: overrides the choice of harness_fused/cuda/plan.py.
     """
 
     about = harness.About(name="fused", title="the cell's step, compiled into one fused loop")
-    devices = ("cpu",)
+    devices = ("cpu", "cuda")
     recompute: int | None = None
+    route: Literal["block", "grid", "steps"] | None = None
+
+    def __post_init__(self) -> None:
+        if self.recompute is not None and self.recompute < 1:
+            raise HarnessError(f"wanted at least 1 for recompute, found {self.recompute}")
 
     def why_not(self, cell: harness.Cell, device: str, dtype: Dtype) -> str | None:
-        """It needs a C++ compiler and a step that can be traced; it has one device and two number formats."""
+        """It needs a compiler for the device, a number format it has there, and a step that can be traced."""
         from harness_fused import compiler, tracing
 
-        if device not in self.devices:
-            return f"fused kernels run on the CPU, not on {device}"
-        if dtype not in DTYPES:
-            return f"fused kernels compute in {' and '.join(DTYPES)}, not in {dtype}"
-        if compiler.compiler() is None:
-            return f"no C++ compiler was found ({', '.join(compiler.COMPILERS)} or $CXX)"
-        return tracing.why_not(cell)
+        if dtype not in DTYPES[device]:
+            return f"fused kernels on {device} compute in {', '.join(DTYPES[device])}, not in {dtype}"
+        if device == "cuda":
+            from harness_fused.cuda import presence
+
+            reason = "recompute is for the CPU" if self.recompute else presence.why_not()
+        elif self.route:
+            reason = "routes are for CUDA"
+        else:
+            reason = compiler.why_not()
+        return reason or tracing.why_not(cell)
 
     def text(self, cell: harness.Cell) -> str:
         """The generated C++: forward and backward arithmetic of one element."""
@@ -38,10 +55,17 @@ class FusedBackend:
         return text_of(cell)
 
     def build(self, cell: harness.Cell, plan: harness.LayerPlan) -> harness.Layer:
-        """The compiled cell behind a torch module."""
-        from harness_fused.layer import FusedLayer
+        """The compiled cell behind a torch module; on CUDA compiled for a batch size when its first input comes."""
+        from harness_fused.kernel import kernel_of
+        from harness_fused.layer import CpuRunner, FusedLayer
 
-        return FusedLayer(cell, plan, self.recompute)
+        if plan.device == "cpu":
+            return FusedLayer(cell, plan, CpuRunner(kernel_of(cell, plan), self.recompute))
+        from harness_fused.cuda.machine import gpu_of
+        from harness_fused.cuda.runner import CudaRunner
+
+        kernel = kernel_of(cell, replace(plan, dtype="float32"))
+        return FusedLayer(cell, plan, CudaRunner(kernel, plan.dtype, gpu_of(plan.device), self.route))
 
 
 @harness.hookimpl

@@ -2,9 +2,10 @@
 
 Prints one row per cell and shape: milliseconds of a train step (gradients None, forward, backward with fixed dense
 cotangents on y and every final state, gradients of x and every parameter) and of a forward pass under no_grad, theirs
-over ours, and both sides' peak memory of a train step by memray. One thread. The sides take turns call by call; a
-process's ratio is the median over its turns, a row's the median over processes. Where torch.nn has no such cell, the
-other side is the backend eager. The last line is the geometric mean of the ratios. Run it by its path.
+over ours, and both sides' peak memory of a train step by memray. One thread. The sides take turns of five
+milliseconds or one call; a process's ratio is the median over its turns, a row's the median over processes. Where
+torch.nn has no such cell, the other side is the backend eager. The last line is the geometric mean of the ratios.
+A cell is a shipped one's name or a file with one cell. Run it by its path.
 """
 
 import json
@@ -20,6 +21,9 @@ CELLS = ("rnn", "lstm", "gru", "gru_reset_before")
 SHAPES = ((32, 100, 128, 2), (20, 600, 128, 2), (1, 100, 128, 2), (64, 200, 256, 256), (16, 1000, 64, 10))
 PROCESSES = 3
 SECONDS_A_MODE = 1.0
+SECONDS_A_TURN = 0.005
+"""A turn is many calls of a short step: after one call of another program, caches hold that one's code."""
+
 MODES = ("train", "forward")
 
 
@@ -53,8 +57,7 @@ def row(cell: str, shape: tuple[int, int, int, int]) -> None:
 
     threads.fix(1)
     threads.verify(1)
-    other = "eager" if cell == "gru_reset_before" else "torch"
-    ours, theirs = (_steps(cell, backend, shape) for backend in ("fused", other))
+    ours, theirs = (_steps(cell, backend, shape) for backend in ("fused", other_backend(cell)))
     answer: dict[str, object] = {mode: _compared(ours[mode], theirs[mode]) for mode in MODES}
     answer["peak"] = [_peak(side["train"]) for side in (ours, theirs)]
     print(json.dumps(answer))  # noqa: T201 -- read by `main`
@@ -67,12 +70,9 @@ def _steps(cell: str, backend: str, shape: tuple[int, int, int, int]):
     from harness import plugins, seeds
     from harness.backend import LayerPlan
     from harness.layer import copy_weights
-    from harness_fused import FusedBackend
 
-    catalog = plugins.load()
     B, T, H, I = shape
-    found = FusedBackend() if backend == "fused" else catalog.backend(backend)
-    layer = found.build(catalog.cells[cell].value, LayerPlan(inputs=I, hidden=H))
+    layer = plugins.load().backend(backend).build(cell_of(cell), LayerPlan(inputs=I, hidden=H))
     copy_weights(layer, layer.cell.initialise(seeds.stream(0, "initialise", cell), I, H))
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(T, B, I, generator=generator, requires_grad=True)
@@ -94,6 +94,21 @@ def _steps(cell: str, backend: str, shape: tuple[int, int, int, int]):
     return {"train": train, "forward": forward}
 
 
+def cell_of(name: str):
+    """A shipped cell by its name, or the one cell of a file."""
+    from harness import plugins
+
+    if not name.endswith(".py"):
+        return plugins.load().cells[name].value
+    (cell,) = (entry.value for entry in plugins.load([Path(name)]).cells.values() if entry.plugin.name == name)
+    return cell
+
+
+def other_backend(cell: str) -> str:
+    """torch.nn where it has the cell."""
+    return "torch" if cell in ("rnn", "lstm", "gru") else "eager"
+
+
 def _compared(ours, theirs) -> tuple[float, float, float]:
     """Median milliseconds of both sides and the median of theirs over ours."""
     samples: list[tuple[float, float]] = []
@@ -101,15 +116,18 @@ def _compared(ours, theirs) -> tuple[float, float, float]:
         ours(), theirs()
     until = time.perf_counter() + SECONDS_A_MODE
     while time.perf_counter() < until or len(samples) < 5:
-        samples.append((_seconds(ours), _seconds(theirs)))
+        samples.append((seconds(ours), seconds(theirs)))
     mine, its = (statistics.median(side) * 1e3 for side in zip(*samples, strict=True))
     return mine, its, statistics.median(b / a for a, b in samples)
 
 
-def _seconds(work) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+def seconds(work) -> float:
+    """Seconds a call, over one turn."""
+    start, calls = time.perf_counter(), 0
+    while calls == 0 or time.perf_counter() - start < SECONDS_A_TURN:
+        work()
+        calls += 1
+    return (time.perf_counter() - start) / calls
 
 
 def _peak(work) -> int:

@@ -2,7 +2,7 @@
 
 Needs `pip install jax onnxruntime onnx` beside the harness. Prints one row per cell and shape: milliseconds of a train
 step and of a forward pass of each (a dash where it has none), and the best of the others over ours. One thread, one
-core; the sides take turns call by call in one process; medians. Run it by its path.
+core; the sides take turns of five milliseconds or one call in one process; medians. Run it by its path.
 """
 
 import os
@@ -46,19 +46,19 @@ def main(cells: list[str]) -> None:
 def _works(cell: str, shape: tuple[int, int, int, int]):
     """By mode and name, what is to be called; `torch` is the eager loop where torch.nn has no such cell."""
     import numpy as np
-    from benchmark import _steps
+    from benchmark import _steps, cell_of, other_backend
     from peers import jax_works, onnx_works
 
-    from harness import plugins, seeds
+    from harness import seeds
     from harness.settings import LayerShape
 
-    found = plugins.load().cells[cell].value
+    found = cell_of(cell)
     B, T, H, I = shape
     size = LayerShape(batch=B, length=T, hidden=H, inputs=I)
     drawn = found.initialise(seeds.stream(0, "initialise", cell), I, H)
     weights = {name: weight.astype(np.float32) for name, weight in drawn.items()}
     x = np.random.default_rng(0).standard_normal((T, B, I)).astype(np.float32)
-    ours, torch = (_steps(cell, b, shape) for b in ("fused", "eager" if cell == "gru_reset_before" else "torch"))
+    ours, torch = (_steps(cell, backend, shape) for backend in ("fused", other_backend(cell)))
     jax_train, jax_forward, _ = jax_works(found, size, weights, x)
     works = {
         "train": {"fused": ours["train"], "torch": torch["train"], "jax": jax_train},
@@ -71,15 +71,15 @@ def _works(cell: str, shape: tuple[int, int, int, int]):
 
 def _medians(works) -> dict[str, float]:
     """Milliseconds by name, taken in turns."""
+    from benchmark import seconds
+
     samples: dict[str, list[float]] = {name: [] for name in works}
     for work in works.values():
         work(), work()
     until = time.perf_counter() + SECONDS_A_ROW / 2
     while time.perf_counter() < until or len(samples["fused"]) < 5:
         for name, work in works.items():
-            start = time.perf_counter()
-            work()
-            samples[name].append(time.perf_counter() - start)
+            samples[name].append(seconds(work))
     return {name: 1e3 * statistics.median(found) for name, found in samples.items()}
 
 

@@ -16,7 +16,7 @@ from harness.errors import HarnessError
 COMPILERS = ("g++", "clang++")
 FLAGS = (
     "-std=c++17", "-O3", "-march=native", "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math",
-    "-ffp-contract=fast", "-Wall", "-Wno-unknown-pragmas", "-Wno-psabi", "-pthread",
+    "-ffp-contract=fast", "-Wall", "-Wno-unknown-pragmas", "-Wno-psabi",
 )  # fmt: skip
 DRIVER = Path(__file__).parent / "driver"
 SEAL = hashlib.sha256().digest_size
@@ -30,19 +30,23 @@ def compiler() -> str | None:
     return None
 
 
-def load(text: str, flags: tuple[str, ...] = ()) -> ctypes.CDLL:
+def why_not() -> str | None:
+    """Why nothing can be compiled, or None."""
+    return None if compiler() else f"no C++ compiler was found ({', '.join(COMPILERS)} or $CXX)"
+
+
+def load(text: str, more: tuple[str, ...] = ()) -> ctypes.CDLL:
     """The library of a C++ text that may include the driver's headers; compiled unless that was done before.
 
-    `flags` go behind `FLAGS`.
+    `more`: flags behind those of every text.
     Any number of threads and processes may ask at once. A damaged file is compiled anew; where nothing can be written
     the library lives until the process ends. Raises HarnessError without a compiler and for a text that is not C++.
     """
     program = compiler()
     if program is None:
         raise HarnessError("wanted a C++ compiler, found none", hint="install g++ or clang++, or name one in $CXX")
-    key = hashlib.sha256(
-        "\0".join([text, _headers(), *FLAGS, *flags, _version(program), _processor()]).encode()
-    ).hexdigest()
+    flags = (*_flags(program), *more)
+    key = hashlib.sha256("\0".join([text, _headers(), *flags, _version(program), _processor()]).encode()).hexdigest()
     return _open(program, text, flags, folder() / "fused" / f"{key[:32]}.so")
 
 
@@ -80,7 +84,7 @@ def _compile(program: str, text: str, flags: tuple[str, ...], path: Path) -> Non
     with tempfile.TemporaryDirectory(prefix=path.stem, dir=path.parent) as scratch:
         source, library = Path(scratch) / "cell.cpp", Path(scratch) / "cell.so"
         source.write_text(text, encoding="utf-8")
-        command = [program, *FLAGS, *flags, "-I", str(DRIVER), str(source), "-o", str(library), "-lm"]
+        command = [program, *flags, "-I", str(DRIVER), str(source), "-o", str(library), "-lm"]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise HarnessError(f"{program} could not compile a cell:\n{done.stderr.strip()}")
@@ -88,6 +92,11 @@ def _compile(program: str, text: str, flags: tuple[str, ...], path: Path) -> Non
             # Loaders read what the file's own tables name; bytes behind them are nobody's.
             file.write(hashlib.sha256(library.read_bytes()).digest())
         library.replace(path)
+
+
+def _flags(program: str) -> tuple[str, ...]:
+    """g++ brings the OpenMP that torch uses; clang++ has another or none, and its kernels run on one thread."""
+    return FLAGS if "clang" in _version(program) else (*FLAGS, "-fopenmp")
 
 
 @cache

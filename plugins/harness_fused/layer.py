@@ -1,4 +1,8 @@
-"""A fused cell as one node of torch's graph: the loops in the library, the large products by torch."""
+"""A fused cell as one node of torch's graph, whoever runs its loops."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -7,37 +11,87 @@ from harness.backend import LayerPlan
 from harness.cell import Cell
 from harness.errors import HarnessError
 from harness.layer import CellLayer, State
-from harness_fused.kernel import Kernel, kernel_of
+from harness_fused.kernel import Kernel
 from harness_fused.passes import backward, forward
+
+
+class Runner(Protocol):
+    """Both directions of a cell on one kind of device. `inputs`: x [T, B, I], the states [B, H] each, the weights."""
+
+    note: str
+    """How the last call was run, where there is more than one way."""
+
+    def forward(self, inputs: Sequence[Tensor], keep: bool) -> tuple[Tensor, tuple[Tensor, ...], Sequence[Tensor]]:
+        """y [T, B, H], the final states, and with `keep` what backward needs beside inputs and y."""
+        ...
+
+    def backward(
+        self,
+        inputs: Sequence[Tensor],
+        stored: Sequence[Tensor],
+        cotangents: Sequence[Tensor | None],
+        needed: Sequence[bool],
+    ) -> list[Tensor | None]:
+        """The gradients of the inputs that are `needed`. `stored`: y and what forward kept; None for a zero cotangent."""
+        ...
+
+
+@dataclass(frozen=True)
+class CpuRunner:
+    """By the compiled library, loaded when the runner is made; `recompute`: steps between stored states."""
+
+    kernel: Kernel
+    recompute: int | None = None
+    note = ""
+
+    def __post_init__(self) -> None:
+        self.kernel.library  # noqa: B018 -- compiled here, not in the first step
+
+    def forward(self, inputs: Sequence[Tensor], keep: bool) -> tuple[Tensor, tuple[Tensor, ...], Sequence[Tensor]]:
+        """See `passes.forward`."""
+        return forward(self.kernel, inputs, keep, self.recompute)
+
+    def backward(
+        self,
+        inputs: Sequence[Tensor],
+        stored: Sequence[Tensor],
+        cotangents: Sequence[Tensor | None],
+        needed: Sequence[bool],
+    ) -> list[Tensor | None]:
+        """See `passes.backward`."""
+        return backward(self.kernel, inputs, stored, cotangents, needed, self.recompute)
 
 
 class FusedLayer(CellLayer):
     """A cell's own step, compiled. Raises HarnessError for tensors of another number format or device."""
 
-    def __init__(self, cell: Cell, plan: LayerPlan, recompute: int | None = None) -> None:
+    def __init__(self, cell: Cell, plan: LayerPlan, runner: Runner) -> None:
         super().__init__(cell, plan)
-        self._kernel = kernel_of(cell, plan)
-        self._recompute = recompute
-        self._kernel.library  # noqa: B018 -- compiled here, not in the first step
+        self._runner = runner
+
+    @property
+    def note(self) -> str:
+        """How the last call was run."""
+        return self._runner.note
 
     def run(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """`x`: [T, B, I] → `y`: [T, B, H] and the final states; without gradients nothing is kept for backward."""
-        inputs = (x, *state, *self.parameters())
+        inputs = (x, *state, *self._parameters.values())  # `parameters()` takes as long as a short step
         _check(inputs)
         if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs):
-            y, *final = _Fused.apply(self._kernel, self._recompute, *inputs)
+            y, *final = _Fused.apply(self._runner, *inputs)
             return y, tuple(final)
-        y, final, _ = forward(self._kernel, inputs, keep=False)
+        y, final, _ = self._runner.forward(inputs, keep=False)
         return y, final
 
 
 class _Fused(torch.autograd.Function):
-    """(kernel, steps between stored states, x, states…, weights…) → (y, final states…)."""
+    """(runner, x, states…, weights…) → (y, final states…)."""
 
     @staticmethod
-    def forward(ctx, kernel: Kernel, recompute: int | None, *inputs: Tensor) -> tuple[Tensor, ...]:
-        y, final, kept = forward(kernel, inputs, keep=True, recompute=recompute)
-        ctx.kernel, ctx.recompute, ctx.count = kernel, recompute, len(inputs)
+    def forward(ctx, runner: Runner, *inputs: Tensor) -> tuple[Tensor, ...]:
+        y, final, kept = runner.forward(inputs, keep=True)
+        ctx.runner, ctx.count = runner, len(inputs)
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*inputs, y, *kept)
         return y, *final
@@ -51,14 +105,14 @@ class _Fused(torch.autograd.Function):
                 hint="it has no second derivative; build the cell on the backend eager",
             )
         inputs, stored = ctx.saved_tensors[: ctx.count], ctx.saved_tensors[ctx.count :]
-        return None, None, *backward(ctx.kernel, inputs, stored, cotangents, ctx.needs_input_grad[2:], ctx.recompute)
+        return None, *ctx.runner.backward(inputs, stored, cotangents, ctx.needs_input_grad[1:])
 
 
 def _check(inputs: tuple[Tensor, ...]) -> None:
     wanted = inputs[-1]
     for tensor in inputs:
-        if tensor.dtype != wanted.dtype or tensor.device.type != "cpu":
+        if tensor.dtype != wanted.dtype or tensor.device != wanted.device:
             raise HarnessError(
-                f"wanted every tensor in {wanted.dtype} on cpu, found {tensor.dtype} on {tensor.device}",
+                f"wanted every tensor in {wanted.dtype} on {wanted.device}, found {tensor.dtype} on {tensor.device}",
                 hint="`.to(device, dtype)` before the layer",
             )

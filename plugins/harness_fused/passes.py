@@ -5,6 +5,7 @@ accumulators exist for a chunk of steps only.
 """
 
 import ctypes
+from array import array
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,7 +33,7 @@ class Pass:
 
     def __init__(self, kernel: Kernel, inputs: Sequence[Tensor]) -> None:
         self.kernel = kernel
-        x, *rest = (tensor.detach() for tensor in inputs)
+        x, *rest = inputs
         self.T, self.B, self.I = x.shape
         self.H, self.states = kernel.recurrence.hidden, len(kernel.recurrence.next)
         self.accs = len(kernel.recurrence.accumulators)
@@ -52,7 +53,7 @@ class Pass:
     def call(self, **arrays: Tensor | None) -> Call:
         """The structure that the library reads, complete but for what `aim` and `pack` put there."""
         terms, weights = self.kernel.terms, [*self.weights.values()]
-        addresses = {name: array.data_ptr() for name, array in arrays.items() if array is not None}
+        addresses = {name: found.data_ptr() for name, found in arrays.items() if found is not None}
         self._alive.append(arrays)
         return Call(
             batch=self.B, inputs=self.I, hidden=self.H, chunk=self.chunk, direct=self.B == 1 and self.kernel.direct,
@@ -73,9 +74,9 @@ class Pass:
         return [range(first, min(self.T, first + each)) for first in range(0, self.T, each)]
 
     def _pointers(self, tensors: Sequence[Tensor]) -> int:
-        array = (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
-        self._alive += [array, tensors]
-        return ctypes.addressof(array)
+        pointers = array("Q", [tensor.data_ptr() for tensor in tensors])
+        self._alive += [pointers, tensors]
+        return pointers.buffer_info()[0]
 
     def pack(self, call: Call, back: bool) -> None:
         """Packs the weights, which live as long as the pass."""

@@ -29,7 +29,7 @@ class Emulation:
 
     def __call__(self, launch: Launch, given: Mapping[str, Tensor | int | None]) -> None:
         """Runs one kernel to its end. Raises HarnessError where it would never end, or writes where it may not."""
-        values = (ctypes.c_int64 * len(launch.arguments))(*(_value(given.get(name)) for name in launch.arguments))
+        values = (ctypes.c_int64 * len(launch.arguments))(*(address(given.get(name)) for name in launch.arguments))
         numbers = (launch.grid, launch.block, launch.shared_bytes, self._seed)
         status = getattr(self._library, f"launch_{launch.kernel}")(values, *map(ctypes.c_int64, numbers))
         self._seed += 1
@@ -37,7 +37,8 @@ class Emulation:
             raise HarnessError(f"the kernel {launch.kernel} failed in the emulation: {FAILURES[status]}")
 
 
-def _value(given: Tensor | int | None) -> int:
+def address(given: Tensor | int | None) -> int:
+    """A kernel's argument: an array's address, 0 for none, or the number. Raises HarnessError for a strided tensor."""
     if isinstance(given, Tensor):
         if not given.is_contiguous():
             raise HarnessError("wanted a contiguous tensor as a kernel's argument, found one that is not")

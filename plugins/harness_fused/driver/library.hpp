@@ -1,16 +1,11 @@
 // What the library offers: packing, and both directions over a whole sequence, the work split among threads.
 #pragma once
-#include <pthread.h>
 #include <sys/mman.h>
 
 #include "chunk.hpp"
+#include "team.hpp"
 
 namespace {
-
-constexpr int MOST_THREADS = 256;
-
-// A stage of the work on the steps `first` … `last` − 1; all parts of a stage may run at once.
-using Stage = void (*)(const Call& call, int64_t first, int64_t last, int64_t part);
 
 template <bool TRAIN> void forward_part(const Call& call, int64_t first, int64_t last, int64_t part) {
   const Part rows(call.batch, part, call.threads);
@@ -27,29 +22,6 @@ void gradient_part(const Call& call, int64_t first, int64_t last, int64_t part) 
   if (call.d_x) gradient_of_x(call, first, last, part);
 }
 
-struct Job {
-  Stage stage;
-  const Call* call;
-  int64_t first, last, part;
-};
-
-inline void* work(void* given) {
-  const Job& job = *static_cast<const Job*>(given);
-  job.stage(*job.call, job.first, job.last, job.part);
-  return nullptr;
-}
-
-// Every thread has its part and waits for no other; one that cannot be started has its part done here.
-inline void in_parts(Stage stage, const Call& call, int64_t first, int64_t last) {
-  Job jobs[MOST_THREADS];
-  pthread_t started[MOST_THREADS];
-  bool alive[MOST_THREADS];
-  for (int64_t n = 0; n < call.threads; ++n) jobs[n] = {stage, &call, first, last, n};
-  for (int64_t n = 1; n < call.threads; ++n) alive[n] = pthread_create(&started[n], nullptr, work, &jobs[n]) == 0;
-  work(&jobs[0]);
-  for (int64_t n = 1; n < call.threads; ++n) alive[n] ? (void)pthread_join(started[n], nullptr) : (void)work(&jobs[n]);
-}
-
 // The call as a chunk that begins at step `first` sees it: its arrays indexed by t.
 inline Call shifted(Call call, int64_t first) {
   const int64_t BH = call.batch * call.hidden;
@@ -57,6 +29,27 @@ inline Call shifted(Call call, int64_t first) {
   call.d_acc -= first * Cell::ACCS * BH;
   call.operands -= first * BH;
   return call;
+}
+
+// ---- what each thread of a call does ----
+
+template <bool TRAIN> void forward_member(const Team& team, const Call& call) {
+  if (!call.hoisted) return team.share(forward_part<TRAIN>, call, 0, call.steps);
+  for (int64_t first = 0; first < call.steps; first += call.chunk) {
+    const int64_t last = first + call.chunk < call.steps ? first + call.chunk : call.steps;
+    const Call here = shifted(call, first);
+    team.share(project, here, first, last);
+    team.share(forward_part<TRAIN>, here, first, last);
+  }
+}
+
+void backward_member(const Team& team, const Call& call) {
+  for (int64_t first = (call.steps - 1) / call.chunk * call.chunk; first >= 0; first -= call.chunk) {
+    const int64_t last = first + call.chunk < call.steps ? first + call.chunk : call.steps;
+    const Call here = shifted(call, first);
+    team.share(backward_part, here, first, last);
+    team.share(gradient_part, here, first, last);
+  }
 }
 
 }  // namespace
@@ -74,24 +67,10 @@ extern "C" void forward(const Call* call, int keep) {
   const int64_t rows = call->batch * call->hidden * int64_t(sizeof(R));
   if (keep) in_large_pages(call->kept, call->steps * rows * Cell::KEPT_TRAIN);
   for (int s = 0; s < Cell::STATES; ++s) in_large_pages(call->states[s], (s ? call->slots : call->steps + 1) * rows);
-  const Stage loop = keep ? forward_part<true> : forward_part<false>;
-  if (!call->hoisted) return in_parts(loop, *call, 0, call->steps);
-  for (int64_t first = 0; first < call->steps; first += call->chunk) {
-    const int64_t last = first + call->chunk < call->steps ? first + call->chunk : call->steps;
-    const Call here = shifted(*call, first);
-    in_parts(project, here, first, last);
-    in_parts(loop, here, first, last);
-  }
+  Team::run(keep ? forward_member<true> : forward_member<false>, *call);
 }
 
-extern "C" void backward(const Call* call) {
-  for (int64_t first = (call->steps - 1) / call->chunk * call->chunk; first >= 0; first -= call->chunk) {
-    const int64_t last = first + call->chunk < call->steps ? first + call->chunk : call->steps;
-    const Call here = shifted(*call, first);
-    in_parts(backward_part, here, first, last);
-    in_parts(gradient_part, here, first, last);
-  }
-}
+extern "C" void backward(const Call* call) { Team::run(backward_member, *call); }
 
 // After the last `backward` of a sequence.
 extern "C" void finish(const Call* call) { spread(*call); }
