@@ -35,30 +35,30 @@ def why_not() -> str | None:
     return None if compiler() else f"no C++ compiler was found ({', '.join(COMPILERS)} or $CXX)"
 
 
-def load(text: str) -> ctypes.CDLL:
+def load(text: str, more: tuple[str, ...] = ()) -> ctypes.CDLL:
     """The library of a C++ text that may include the driver's headers; compiled unless that was done before.
 
+    `more`: flags behind those of every text.
     Any number of threads and processes may ask at once. A damaged file is compiled anew; where nothing can be written
     the library lives until the process ends. Raises HarnessError without a compiler and for a text that is not C++.
     """
     program = compiler()
     if program is None:
         raise HarnessError("wanted a C++ compiler, found none", hint="install g++ or clang++, or name one in $CXX")
-    key = hashlib.sha256(
-        "\0".join([text, _headers(), *_flags(program), _version(program), _processor()]).encode()
-    ).hexdigest()
-    return _open(program, text, folder() / "fused" / f"{key[:32]}.so")
+    flags = (*_flags(program), *more)
+    key = hashlib.sha256("\0".join([text, _headers(), *flags, _version(program), _processor()]).encode()).hexdigest()
+    return _open(program, text, flags, folder() / "fused" / f"{key[:32]}.so")
 
 
 @cache
-def _open(program: str, text: str, path: Path) -> ctypes.CDLL:
+def _open(program: str, text: str, flags: tuple[str, ...], path: Path) -> ctypes.CDLL:
     if not _whole(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            _compile(program, text, path)
+            _compile(program, text, flags, path)
         except OSError:
             with tempfile.TemporaryDirectory() as scratch:
-                _compile(program, text, Path(scratch) / path.name)
+                _compile(program, text, flags, Path(scratch) / path.name)
                 return _typed(ctypes.CDLL(str(Path(scratch) / path.name)))
     return _typed(ctypes.CDLL(str(path)))
 
@@ -79,12 +79,12 @@ def _whole(path: Path) -> bool:
     return hashlib.sha256(content[:-SEAL]).digest() == content[-SEAL:]
 
 
-def _compile(program: str, text: str, path: Path) -> None:
+def _compile(program: str, text: str, flags: tuple[str, ...], path: Path) -> None:
     """Compiles aside, seals the library by its hash and moves it in place: readers see all of it or none."""
     with tempfile.TemporaryDirectory(prefix=path.stem, dir=path.parent) as scratch:
         source, library = Path(scratch) / "cell.cpp", Path(scratch) / "cell.so"
         source.write_text(text, encoding="utf-8")
-        command = [program, *_flags(program), "-I", str(DRIVER), str(source), "-o", str(library), "-lm"]
+        command = [program, *flags, "-I", str(DRIVER), str(source), "-o", str(library), "-lm"]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise HarnessError(f"{program} could not compile a cell:\n{done.stderr.strip()}")

@@ -13,6 +13,8 @@ from harness_fused.compiler import load
 from harness_fused.cuda.kernels import DRIVER
 from harness_fused.cuda.plan import Launch, Plan
 
+FLAGS = ("-O1", "-Wno-maybe-uninitialized")
+"""Compiled quickly: what is emulated is small. The other is about values that no later phase reads."""
 FAILURES = {1: "it waits for ever: a barrier that not everybody reaches", 2: "a write behind the end of shared memory"}
 
 
@@ -22,7 +24,7 @@ class Emulation:
     def __init__(self, text: str, plan: Plan, seed: int = 0) -> None:
         preamble = (DRIVER / "emulation.hpp").read_text(encoding="utf-8")
         names = "\n".join(f"EMULATE({name})" for name in sorted({launch.kernel for launch in plan.launches}))
-        self._library = load(f"{preamble}\n{text}\n}}  // namespace\n{names}\n")
+        self._library = load(f"{preamble}\n{text}\n}}  // namespace\n{names}\n", FLAGS)
         self._seed = seed
 
     def __call__(self, launch: Launch, given: Mapping[str, Tensor | int | None]) -> None:

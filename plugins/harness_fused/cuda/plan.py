@@ -29,8 +29,10 @@ __all__ = ["Buffer", "DType", "DeviceFacts", "Launch", "Plan", "Route", "plan"]
 SIZES: dict[DType, int] = {"float32": 4, "bfloat16": 2, "float16": 2}
 UNIT = 8
 """Units come in eights: a product's rows then fill lanes, and rows of operands keep their alignment."""
-RESERVED, MOST_HELD, MOST_SUMS, MOST_REGISTERS = 88, 128, 64, 255
-"""Registers of a thread for addresses and arithmetic; most for weights and for sums; all there can be."""
+RESERVED = {2: 88, 4: 120}
+"""Registers of a thread for addresses, operands and arithmetic, by bytes of a number."""
+MOST_HELD, MOST_SUMS, MOST_REGISTERS = 128, 64, 255
+"""Registers of a thread: most for weights and for sums; all there can be."""
 
 
 def plan(
@@ -84,7 +86,7 @@ def _tilings(counts: Counts, shape: LayerShape, size: int, device: DeviceFacts, 
                     size=size,
                 )  # fmt: skip
                 registers = min(MOST_REGISTERS, device.registers // (warps * 32))
-                held = min(MOST_HELD, registers - RESERVED - _sums(tiling)) // 4 * 4
+                held = min(MOST_HELD, registers - RESERVED[size] - _sums(tiling)) // 4 * 4
                 if _sums(tiling) <= MOST_SUMS and held >= 0:
                     yield replace(tiling, held=held)
 
