@@ -1,6 +1,6 @@
 """A fused cell on CUDA: for each batch size a plan, its compiled text and the way its launches are made."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -11,9 +11,10 @@ from harness_fused.cuda import passes
 from harness_fused.cuda.kernels import text
 from harness_fused.cuda.machine import Machine
 from harness_fused.cuda.passes import Stored, Way
-from harness_fused.cuda.plan import DType, Route, plan
+from harness_fused.cuda.plan import DeviceFacts, DType, Plan, plan
 from harness_fused.cuda.stretches import LONGEST, Stretches
 from harness_fused.kernel import Kernel
+from harness_fused.recurrence import Recurrence
 
 STORED: dict[Dtype, DType] = {
     "float32": "float32",
@@ -23,12 +24,14 @@ STORED: dict[Dtype, DType] = {
 }
 """What arrays hold; `tf32` differs in torch's products alone."""
 
+Choose = Callable[[Recurrence, LayerShape, DType, DeviceFacts], Plan]
+
 
 class CudaRunner:
-    """Runs a kernel on a machine; `route` overrides the plan's choice. `note`: how the last batch was run, and why."""
+    """Runs a kernel on a machine as `choose` plans it. `note`: how the last batch was run, and why."""
 
-    def __init__(self, kernel: Kernel, dtype: Dtype, machine: Machine, route: Route | None = None) -> None:
-        self._kernel, self._dtype, self._machine, self._route = kernel, dtype, machine, route
+    def __init__(self, kernel: Kernel, dtype: Dtype, machine: Machine, choose: Choose = plan) -> None:
+        self._kernel, self._dtype, self._machine, self._choose = kernel, dtype, machine, choose
         self._stored: DType = STORED[dtype]
         self._ways: dict[int, Way] = {}
         self._stretches = Stretches(machine)
@@ -36,7 +39,7 @@ class CudaRunner:
 
     def __deepcopy__(self, memo: object) -> "CudaRunner":
         """Another one for the same machine: recordings are no two layers'."""
-        return CudaRunner(self._kernel, self._dtype, self._machine, self._route)
+        return CudaRunner(self._kernel, self._dtype, self._machine, self._choose)
 
     def forward(self, inputs: Sequence[Tensor], keep: bool) -> tuple[Tensor, tuple[Tensor, ...], Sequence[Tensor]]:
         """y, the final states, and with `keep` what backward needs beside inputs and y."""
@@ -63,7 +66,7 @@ class CudaRunner:
         if B not in self._ways:
             recurrence = self._kernel.recurrence
             shape = LayerShape(batch=B, length=T, hidden=recurrence.hidden, inputs=I)
-            found = plan(recurrence, shape, self._stored, self._machine.facts, route=self._route)
+            found = self._choose(recurrence, shape, self._stored, self._machine.facts)
             self._ways[B] = Way(self._kernel, found, self._machine.launcher(text(recurrence, found), found))
         way = self._ways[B]
         recorded = f" in CUDA graphs of up to {LONGEST} steps" if way.plan.route == "steps" else ""
