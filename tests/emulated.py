@@ -1,5 +1,6 @@
 """A traced cell on the emulated GPU beside its own step in float64 and in the number format itself."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -96,7 +97,7 @@ def worst_excess(subject, **how):
     excess = [
         found / max(least, 2 * own) for found, own in zip(errors(subject.on_gpu(**how), wanted), eager, strict=True)
     ]
-    return max(float("inf") if value != value else value for value in excess)
+    return max(float("inf") if math.isnan(value) else value for value in excess)
 
 
 class _poisoned:

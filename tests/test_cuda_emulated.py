@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from emulated import subject, worst_excess
 
+from emulated import subject, worst_excess
 from harness.errors import HarnessError
 from harness_fused import compiler
 from harness_fused.cuda.emulation import Emulation
@@ -102,8 +102,8 @@ def test_a_block_that_never_starts_is_waited_for_in_vain(cells):
 POLLS = "while (int(load_acquire(flags + n) - passed) < 0) polled();"
 # Of each kind of barrier one: what stands before it, the barrier, which of the places, and a shape at which it matters.
 BARRIERS = {
-    "tiles forward": ("if (row) ", "sync_block();", 0, (2, 7, 2, 12)),
-    "tiles backward": ("if (row) ", "sync_block();", 1, (2, 7, 2, 12)),
+    "tiles forward": ("if (row) ", "sync_block();", 0, (2, 25, 2, 12)),
+    "tiles backward": ("if (row) ", "sync_block();", 1, (2, 25, 2, 12)),
     "sums forward": ("place.slot_size(), place.partial);\n      ", "sync_block();", 0, (2, 5, 2, 12)),
     "sums backward": ("place.slot_size(), place.partial);\n    ", "sync_block();", 0, (2, 5, 2, 12)),
     "arrival": ("FN void arrive() {\n    ", "sync_block();", 0, (3, 5, 2, 12)),
@@ -117,7 +117,9 @@ BARRIERS = {
 def test_a_missing_barrier_is_found(cells, barrier):
     before, line, which, shape = BARRIERS[barrier]
     made = subject(cells["lstm"], shape, route="grid", device=DeviceFacts(multiprocessors=2, shared_bytes=60_000))
-    assert dict(made.plan.constants)["GROUP"] == 2
+    constants = dict(made.plan.constants)
+    assert constants["GROUP"] == 2
+    assert (made.plan.rows > constants["TILE"]) == ("tiles" in barrier)
     parts = made.text.split(before + line)
     source = (before + line).join(parts[: which + 1]) + before + ";" + (before + line).join(parts[which + 1 :])
     assert source.count(line) == made.text.count(line) - 1

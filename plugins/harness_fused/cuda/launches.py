@@ -12,8 +12,8 @@ BufferType = Literal["float32", "bfloat16", "float16", "int32"]
 
 ARGUMENTS = (
     "steps", "batch", "rows", "weights", "bias", "vectors", "projected", "initial", "y", "others", "kept", "final",
-    "d_y", "d_final", "d_acc", "operands", "d_vector", "d_initial", "exchange", "flags", "packed", "step", "product", "own",
-    "slots",
+    "d_y", "d_final", "d_acc", "operands", "d_vector", "d_initial", "exchange", "flags", "packed", "step", "product",
+    "own", "slots",
 )  # fmt: skip
 """Of every kernel, in order; what they mean stands in driver/call.cuh."""
 

@@ -104,6 +104,6 @@ def _shared(tiling: Tiling) -> int:
 
 def _why_not(tilings: list[Tiling], device: DeviceFacts) -> str:
     if not tilings:
-        return "no division of the units among blocks leaves threads registers for their sums, or there is nothing to divide"
+        return "there are no two blocks' worth of units, or no division of them leaves threads registers for their sums"
     least = min(map(_shared, tilings))
-    return f"a block would need at least {least} bytes of shared memory for weights and states, it may have {device.shared_bytes}"
+    return f"a block needs at least {least} bytes of shared memory for weights and states, found {device.shared_bytes}"

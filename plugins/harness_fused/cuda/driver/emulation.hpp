@@ -65,7 +65,7 @@ struct Machine {
   const int64* arguments = nullptr;
 };
 
-inline Machine* machine;
+inline thread_local Machine* machine;
 
 inline Fibre& me() { return *machine->current; }
 
