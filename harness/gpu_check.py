@@ -6,16 +6,15 @@ check itself belongs to the plugin `harness_fused`, which lies beside the core i
 
 import sys
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 
 
 def main() -> None:
-    """Hands the command line over."""
-    if find_spec("harness_fused") is None:
-        sys.path.append(str(ROOT / "plugins"))
+    """Hands the command line over to the plugin of this very tree, whatever else is installed."""
+    if (ROOT / "plugins").is_dir():
+        sys.path.insert(0, str(ROOT / "plugins"))
     import_module("harness_fused.check.command").main()
 
 

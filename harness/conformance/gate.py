@@ -32,9 +32,7 @@ class Finding:
     is_parameter: bool = False
 
 
-def examine(
-    cell: Cell, backend: Backend, device: str, dtype: Dtype, cases: tuple[Case, ...] = CASES
-) -> GateReport:
+def examine(cell: Cell, backend: Backend, device: str, dtype: Dtype, cases: tuple[Case, ...] = CASES) -> GateReport:
     """Examines a pair; equal arguments give equal reports. Behaviour is examined where `PROBE` is among the cases.
 
     First the cell alone: one that fails there is no reference, and no layer is built. Then the layer against the

@@ -15,8 +15,8 @@ SMI = "name,driver_version,memory.total,clocks.max.sm,clocks.sm,power.limit,ecc.
 
 
 def items(place: Place) -> list[str]:
-    """The machine."""
-    return ["machine"]
+    """The machine, by torch's name."""
+    return [place.device]
 
 
 def row(place: Place, item: str) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def row(place: Place, item: str) -> dict[str, Any]:
     }
     if place.rehearsal:
         return found
-    properties: Any = torch.cuda.get_device_properties(0)
+    properties: Any = torch.cuda.get_device_properties(item)
     return found | {
         "gpu": properties.name,
         "memory_bytes": properties.total_memory,
