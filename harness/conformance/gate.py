@@ -32,8 +32,10 @@ class Finding:
     is_parameter: bool = False
 
 
-def examine(cell: Cell, backend: Backend, device: str, dtype: Dtype) -> GateReport:
-    """Examines a pair; equal arguments give equal reports.
+def examine(
+    cell: Cell, backend: Backend, device: str, dtype: Dtype, cases: tuple[Case, ...] = CASES
+) -> GateReport:
+    """Examines a pair; equal arguments give equal reports. Behaviour is examined where `PROBE` is among the cases.
 
     First the cell alone: one that fails there is no reference, and no layer is built. Then the layer against the
     reference, then its behaviour. Exceptions of the cell's and the backend's own propagate.
@@ -46,7 +48,7 @@ def examine(cell: Cell, backend: Backend, device: str, dtype: Dtype) -> GateRepo
         return GateReport(checks=equation, examples=examples)
     findings: list[Finding] = []
     claims: list[Check] = []
-    for case in CASES:
+    for case in cases:
         plan = LayerPlan(inputs=case.I, hidden=case.H, device=device, dtype=dtype)
         try:
             inputs, wanted = prepare(cell, case, dtype)

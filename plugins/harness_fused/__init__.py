@@ -1,6 +1,7 @@
 """The backend `fused`: any cell's step, traced, differentiated and compiled into one loop, for the CPU and for CUDA."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import harness
@@ -62,10 +63,11 @@ class FusedBackend:
         if plan.device == "cpu":
             return FusedLayer(cell, plan, CpuRunner(kernel_of(cell, plan), self.recompute))
         from harness_fused.cuda.machine import gpu_of
+        from harness_fused.cuda.plan import plan as plan_of
         from harness_fused.cuda.runner import CudaRunner
 
-        kernel = kernel_of(cell, replace(plan, dtype="float32"))
-        return FusedLayer(cell, plan, CudaRunner(kernel, plan.dtype, gpu_of(plan.device), self.route))
+        kernel, choose = kernel_of(cell, replace(plan, dtype="float32")), partial(plan_of, route=self.route)
+        return FusedLayer(cell, plan, CudaRunner(kernel, plan.dtype, gpu_of(plan.device), choose))
 
 
 @harness.hookimpl

@@ -32,7 +32,7 @@ class Runner(Protocol):
         cotangents: Sequence[Tensor | None],
         needed: Sequence[bool],
     ) -> list[Tensor | None]:
-        """The gradients of the inputs that are `needed`. `stored`: y and what forward kept; None for a zero cotangent."""
+        """The gradients of the inputs that are `needed`. `stored`: y and what forward kept; a cotangent may be None."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,9 +17,18 @@ for its address, None for 0. The emulation is one such launcher, `cuda.core` the
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """What backward needs beside inputs and y: other states [STATES − 1, T, B, H], kept rows [T, B, KEPT, H]."""
+class Way:
+    """How a kernel runs one batch size: its plan, and who starts the launches of the plan's text."""
 
+    kernel: Kernel
+    plan: Plan
+    launcher: Launcher
+
+
+class Stored(NamedTuple):
+    """What backward needs beside inputs: y [T, B, H], other states [STATES − 1, T, B, H], kept rows [T, B, KEPT, H]."""
+
+    y: Tensor
     others: Tensor
     kept: Tensor
 
@@ -29,8 +39,9 @@ class Pass:
     `inputs`: x [T, B, I], the states [B, H] each, the weights, all of one number format on one device.
     """
 
-    def __init__(self, kernel: Kernel, plan: Plan, launcher: Launcher, inputs: Sequence[Tensor]) -> None:
-        self.kernel, self.plan, self._launcher = kernel, plan, launcher
+    def __init__(self, way: Way, inputs: Sequence[Tensor]) -> None:
+        kernel, plan = way.kernel, way.plan
+        self.kernel, self.plan, self._launcher = kernel, plan, way.launcher
         x, *rest = (tensor.detach() for tensor in inputs)
         self.T, self.B, self.I = x.shape
         recurrence = kernel.recurrence
@@ -93,22 +104,20 @@ class Pass:
         return [*self.parameters.values()][term.parameter]
 
 
-def forward(
-    kernel: Kernel, plan: Plan, launcher: Launcher, inputs: Sequence[Tensor], keep: bool
-) -> tuple[Tensor, tuple[Tensor, ...], Stored | None]:
-    """y [T, B, H], the final states, and with `keep` what backward needs beside them."""
-    work = Pass(kernel, plan, launcher, inputs)
+def forward(way: Way, inputs: Sequence[Tensor], keep: bool) -> tuple[Tensor, tuple[Tensor, ...], Stored | None]:
+    """y [T, B, H], the final states, and with `keep` what backward needs."""
+    work = Pass(way, inputs)
     T, B, H = work.T, work.B, work.H
     rows = work.x.reshape(T * B, work.I) @ work.of_x().reshape(-1, work.I).T
     y, final = work.empty(T, B, H), work.empty(work.states, B, H)
     stored = None
     if keep:
-        stored = Stored(work.empty(work.states - 1, T, B, H), work.empty(T, B, len(kernel.storage.kept), H))
+        stored = Stored(y, work.empty(work.states - 1, T, B, H), work.empty(T, B, len(way.kernel.storage.kept), H))
     arrays = {"projected": rows, "y": y, "final": final}
     if stored:
         arrays |= {"others": stored.others, "kept": stored.kept}
-    launches = plan.train if keep else plan.infer
-    if plan.route == "steps":
+    launches = way.plan.train if keep else way.plan.infer
+    if way.plan.route == "steps":
         from harness_fused.cuda.steps import forward_steps
 
         forward_steps(work, launches, arrays)
@@ -118,36 +127,33 @@ def forward(
 
 
 def backward(
-    kernel: Kernel,
-    plan: Plan,
-    launcher: Launcher,
+    way: Way,
     inputs: Sequence[Tensor],
-    y: Tensor,
     stored: Stored,
     cotangents: Sequence[Tensor | None],
     needed: Sequence[bool],
 ) -> list[Tensor | None]:
     """The gradients of the inputs that are `needed`, None for the others. `cotangents`: of y and the final states."""
-    work = Pass(kernel, plan, launcher, inputs)
+    work = Pass(way, inputs)
     T, B, H = work.T, work.B, work.H
-    computed = [o for o, operand in enumerate(kernel.recurrence.operands) if operand.state is None]
+    computed = [o for o, operand in enumerate(way.kernel.recurrence.operands) if operand.state is None]
     arrays: dict[str, Tensor | int | None] = {
-        "y": y,
+        "y": stored.y,
         "others": stored.others,
         "kept": stored.kept,
         "d_y": None if cotangents[0] is None else cotangents[0].contiguous(),
         "d_final": _joined(work, cotangents[1:]),
         "d_acc": work.empty(T, B, work.accs, H),
         "operands": work.empty(len(computed), T, B, H),
-        "d_vector": work.x.new_empty(B, len(kernel.recurrence.vectors), H, dtype=torch.float32),
+        "d_vector": work.x.new_empty(B, len(way.kernel.recurrence.vectors), H, dtype=torch.float32),
         "d_initial": work.empty(work.states, B, H),
     }
-    if plan.route == "steps":
+    if way.plan.route == "steps":
         from harness_fused.cuda.steps import backward_steps
 
         backward_steps(work, arrays)
     else:
-        work.launch(plan.backward[0], **arrays)
+        work.launch(way.plan.backward[0], **arrays)
     from harness_fused.cuda.outer import gradients
 
     return gradients(work, arrays, needed)

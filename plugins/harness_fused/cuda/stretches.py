@@ -14,9 +14,7 @@ from torch import Tensor
 
 from harness_fused.cuda import passes
 from harness_fused.cuda.machine import Machine
-from harness_fused.cuda.passes import Launcher, Stored
-from harness_fused.cuda.plan import Plan
-from harness_fused.kernel import Kernel
+from harness_fused.cuda.passes import Stored, Way
 
 LONGEST = 128
 """Steps of a stretch: enough that copies and starts cost little beside it, few enough to be recorded quickly."""
@@ -35,22 +33,21 @@ class Stretches:
         self._recordings: OrderedDict[tuple[Any, ...], tuple[Given, Any, Callable[[], None]]] = OrderedDict()
 
     def forward(
-        self, kernel: Kernel, plan: Plan, launcher: Launcher, inputs: Sequence[Tensor], keep: bool
+        self, way: Way, inputs: Sequence[Tensor], keep: bool
     ) -> tuple[Tensor, tuple[Tensor, ...], Stored | None]:
         """As `passes.forward`."""
         if self._machine.recording:  # a user's own graph records the launches one by one
-            return passes.forward(kernel, plan, launcher, inputs, keep)
-        x, count = inputs[0], len(kernel.recurrence.next)
-        states, weights = inputs[1 : 1 + count], inputs[1 + count :]
-        y = x.new_empty(*x.shape[:2], kernel.recurrence.hidden)
-        stored = None
+            return passes.forward(way, inputs, keep)
+        (x, *rest), (T, B, _) = inputs, inputs[0].shape
+        count, H = len(way.kernel.recurrence.next), way.kernel.recurrence.hidden
+        states, weights = rest[:count], rest[count:]
+        y, stored = x.new_empty(T, B, H), None
         if keep:
-            rows = len(kernel.storage.kept)
-            others, kept = y.new_empty(count - 1, *y.shape), y.new_empty(*y.shape[:2], rows, y.shape[-1])
-            stored = Stored(others, kept)
+            kept = x.new_empty(T, B, len(way.kernel.storage.kept), H)
+            stored = Stored(y, x.new_empty(count - 1, T, B, H), kept)
 
         def work(held: Given) -> Any:
-            return passes.forward(kernel, plan, launcher, held, keep)
+            return passes.forward(way, held, keep)
 
         for steps in _stretches(len(x)):
             part, states, found = self._played(("forward", keep), [x[steps], *states, *weights], work)
@@ -61,44 +58,40 @@ class Stretches:
 
     def backward(
         self,
-        kernel: Kernel,
-        plan: Plan,
-        launcher: Launcher,
+        way: Way,
         inputs: Sequence[Tensor],
-        y: Tensor,
         stored: Stored,
         cotangents: Sequence[Tensor | None],
         needed: Sequence[bool],
     ) -> list[Tensor | None]:
         """As `passes.backward`; weights' gradients are added up over stretches in float32."""
         if self._machine.recording:
-            return passes.backward(kernel, plan, launcher, inputs, y, stored, cotangents, needed)
-        x, count = inputs[0], len(kernel.recurrence.next)
-        start, weights = inputs[1 : 1 + count], inputs[1 + count :]
-        wanted = [needed[0], *[True] * count, *needed[1 + count :]]
-        given = len(inputs)
+            return passes.backward(way, inputs, stored, cotangents, needed)
+        (x, *rest), count, given = inputs, len(way.kernel.recurrence.next), len(inputs)
+        start, weights = rest[:count], rest[count:]
+        wanted = [needed[0], *[True] * count, *needed[1 + count :]]  # states' gradients go from stretch to stretch
 
         def work(held: Given) -> Any:
-            kept = Stored(held[given + 1], held[given + 2])
-            return passes.backward(kernel, plan, launcher, held[:given], held[given], kept, held[given + 3 :], wanted)
+            kept = Stored(*held[given : given + 3])
+            return passes.backward(way, held[:given], kept, held[given + 3 :], wanted)
 
         d_x = torch.empty_like(x, memory_format=torch.contiguous_format) if needed[0] else None
         d_y, *d_states = cotangents
         d_states = [torch.zeros_like(s) if d is None else d for s, d in zip(start, d_states, strict=True)]
-        sums = [torch.zeros_like(w, dtype=torch.float32) if n else None for w, n in zip(weights, wanted[1 + count :])]
+        sums = [torch.zeros_like(w, dtype=torch.float32) for w in weights]
         for steps in reversed(_stretches(len(x))):
-            before = [y[steps.start - 1], *stored.others[:, steps.start - 1]] if steps.start else start
-            kept = [y[steps], stored.others[:, steps], stored.kept[steps]]
+            before = [stored.y[steps.start - 1], *stored.others[:, steps.start - 1]] if steps.start else start
+            kept = [stored.y[steps], stored.others[:, steps], stored.kept[steps]]
             slopes = [None if d_y is None else d_y[steps], *d_states]
             found = self._played(("backward", *wanted), [x[steps], *before, *weights, *kept, *slopes], work)
             d_states = found[1 : 1 + count]
             if d_x is not None:
                 d_x[steps] = found[0]
-            for total, part in zip(sums, found[1 + count :], strict=True):
-                if total is not None:
-                    total += part
-        d_start = [d.clone() if n else None for d, n in zip(d_states, needed[1:], strict=False)]
-        return [d_x, *d_start, *(None if total is None else total.to(x.dtype) for total in sums)]
+            for into, part in zip(sums, found[1 + count :], strict=True):
+                if part is not None:
+                    into.add_(part)
+        found = [*(d.clone() for d in d_states), *(total.to(x.dtype) for total in sums)]
+        return [d_x, *(part if is_needed else None for part, is_needed in zip(found, needed[1:], strict=True))]
 
     def _played(self, kind: tuple[Any, ...], given: Given, work: Callable[[Given], Any]) -> Any:
         """The work's answer for these tensors, in tensors that the next call of this kind overwrites."""
