@@ -36,10 +36,10 @@ class Subject:
         """y, the final states and the gradients of x, states and weights, from an emulated GPU."""
         launcher = Emulation(source or self.text, self.plan, seed)
         with _poisoned():
-            y, final, stored = passes.forward(self.kernel, self.plan, launcher, self.inputs, keep=True)
-            unkept, unkept_final, nothing = passes.forward(self.kernel, self.plan, launcher, self.inputs, keep=False)
-            given = self.kernel, self.plan, launcher, self.inputs, y, stored, self.cotangents
-            gradients = passes.backward(*given, [True] * len(self.inputs))
+            way = passes.Way(self.kernel, self.plan, launcher)
+            y, final, stored = passes.forward(way, self.inputs, keep=True)
+            unkept, unkept_final, nothing = passes.forward(way, self.inputs, keep=False)
+            gradients = passes.backward(way, self.inputs, stored, self.cotangents, [True] * len(self.inputs))
         assert nothing is None
         for one, other in zip((y, *final), (unkept, *unkept_final), strict=True):
             torch.testing.assert_close(one, other, rtol=2e-2 if y.dtype.itemsize == 2 else 1e-5, atol=1e-5)

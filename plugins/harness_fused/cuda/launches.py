@@ -64,6 +64,7 @@ class Launch:
 class Plan:
     """How a recurrence runs at one shape on one device.
 
+    `cycles`: predicted, of a step forward and backward, see prediction.py; `reason`: why this plan, in a line.
     `constants`: compile-time names and numbers, all of the text that the shape decides. `infer`, `train`: forward
     without and with what backward needs; `backward`. Each is one launch, but for the route `steps`: there it is a
     launch a phase, in the order of one step, given `step` anew for each step. `buffers`: workspace, by name. `rows`:
@@ -71,15 +72,16 @@ class Plan:
     """
 
     route: Route
-    reason: str
     dtype: DType
     rows: int
+    cycles: int
     constants: tuple[tuple[str, int], ...]
     infer: tuple[Launch, ...]
     train: tuple[Launch, ...]
     backward: tuple[Launch, ...]
     buffers: tuple[Buffer, ...]
     barrier: Launch | None = None
+    reason: str = ""
 
     @property
     def launches(self) -> tuple[Launch, ...]:
@@ -87,7 +89,7 @@ class Plan:
         return (*self.infer, *self.train, *self.backward, *((self.barrier,) if self.barrier else ()))
 
 
-def sequence_plan(tiling: Tiling, shape: LayerShape, dtype: DType, reason: str) -> Plan:
+def sequence_plan(tiling: Tiling, shape: LayerShape, dtype: DType, cycles: int) -> Plan:
     """One launch for all steps: the routes `block` and `grid`."""
     together, blocks = tiling.group > 1, tiling.group * tiling.groups
 
@@ -105,9 +107,9 @@ def sequence_plan(tiling: Tiling, shape: LayerShape, dtype: DType, reason: str) 
     flags = (tiling.groups, tiling.flags) if together else (0,)
     return Plan(
         route="grid" if together else "block",
-        reason=reason,
         dtype=dtype,
         rows=tiling.rows,
+        cycles=cycles,
         constants=(
             ("HIDDEN", shape.hidden),
             ("UNITS", tiling.units),
@@ -129,7 +131,7 @@ def sequence_plan(tiling: Tiling, shape: LayerShape, dtype: DType, reason: str) 
     )
 
 
-def steps_plan(counts: Counts, shape: LayerShape, dtype: DType, reason: str) -> Plan:
+def steps_plan(counts: Counts, shape: LayerShape, dtype: DType, cycles: int) -> Plan:
     """A launch a phase and step: the route `steps`."""
     B, H = shape.batch, shape.hidden
     phases = range(counts.phases)
@@ -147,9 +149,9 @@ def steps_plan(counts: Counts, shape: LayerShape, dtype: DType, reason: str) -> 
     outputs = max(*counts.readers, *counts.operands)
     return Plan(
         route="steps",
-        reason=reason,
         dtype=dtype,
         rows=B,
+        cycles=cycles,
         constants=(("HIDDEN", H), ("THREADS", POINTWISE_THREADS)),
         infer=tuple(launch(f"forward_infer_{k}") for k in phases),
         train=tuple(launch(f"forward_train_{k}") for k in phases),

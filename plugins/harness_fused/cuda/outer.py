@@ -27,7 +27,8 @@ def gradients(work: "Pass", arrays: Mapping[str, Any], needed: Sequence[bool]) -
 
 
 def _of_x(work: "Pass", d_acc: Tensor) -> Tensor:
-    rows = d_acc if len(work.x_readers) == work.accs else d_acc[:, work.x_readers]
+    # A list as an index would be copied to the GPU, which a CUDA graph cannot record.
+    rows = d_acc if len(work.x_readers) == work.accs else torch.stack([d_acc[:, i] for i in work.x_readers], 1)
     return (rows.reshape(len(d_acc), -1) @ work.of_x().reshape(-1, work.I)).view(work.x.shape)
 
 

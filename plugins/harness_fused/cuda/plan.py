@@ -44,30 +44,34 @@ def plan(
     route: Route | None = None,
     warps: int = 8,
 ) -> Plan:
-    """The route predicted to be fastest, or the one asked for. `warps`: of a block, a power of two.
+    """The plan predicted to be fastest, of all or of the route asked for. `warps`: of a block, a power of two.
 
     Raises HarnessError in words where the route asked for cannot run this; `steps` runs everything.
     """
-    counts, size = counts_of(recurrence), SIZES[dtype]
-    cycles: dict[Route, float] = {
-        "steps": cycles_of_steps(counts, shape.batch, shape.hidden, size, device.multiprocessors)
-    }
-    tilings: dict[Route, list[Tiling]] = {"block": [], "grid": []}
-    best: dict[Route, Tiling] = {}
-    for tiling in _tilings(counts, shape, size, device, warps):
-        tilings["grid" if tiling.group > 1 else "block"].append(tiling)
-    for name, all_of_it in tilings.items():
-        if fitting := [tiling for tiling in all_of_it if _shared(tiling) <= device.shared_bytes]:
-            best[name] = min(fitting, key=lambda tiling: cycles_together(tiling, device.multiprocessors))
-            cycles[name] = cycles_together(best[name], device.multiprocessors)
-    if route and route not in cycles:
-        raise HarnessError(f"the route {route} cannot run H = {shape.hidden}: {_why_not(tilings[route], device)}")
-    chosen = route or min(cycles, key=lambda name: cycles[name])
-    told = ", ".join(f"{name} {round(cycles[name])}" for name in sorted(cycles, key=lambda name: cycles[name]))
+    found = alternatives(recurrence, shape, dtype, device, warps=warps)
+    best: dict[Route, Plan] = {}
+    for one in found:
+        best.setdefault(one.route, one)
+    if route and route not in best:
+        tilings = _tilings(counts_of(recurrence), shape, SIZES[dtype], device, warps)
+        mine = [tiling for tiling in tilings if (tiling.group > 1) == (route == "grid")]
+        raise HarnessError(f"the route {route} cannot run H = {shape.hidden}: {_why_not(mine, device)}")
+    chosen = best[route] if route else found[0]
+    told = ", ".join(f"{name} {one.cycles}" for name, one in best.items())
     reason = f"{'asked for' if route else 'least'}; predicted cycles of a step forward and backward: {told}"
-    if chosen == "steps":
-        return steps_plan(counts, shape, dtype, reason)
-    return sequence_plan(best[chosen], shape, dtype, reason)
+    return replace(chosen, reason=reason)
+
+
+def alternatives(
+    recurrence: Recurrence, shape: LayerShape, dtype: DType, device: DeviceFacts, *, warps: int = 8
+) -> list[Plan]:
+    """Every plan that this device can run, the one predicted fastest first: what to measure to mend predictions."""
+    counts, size, blocks = counts_of(recurrence), SIZES[dtype], device.multiprocessors
+    found = [steps_plan(counts, shape, dtype, round(cycles_of_steps(counts, shape.batch, shape.hidden, size, blocks)))]
+    for tiling in _tilings(counts, shape, size, device, warps):
+        if _shared(tiling) <= device.shared_bytes:
+            found.append(sequence_plan(tiling, shape, dtype, round(cycles_together(tiling, blocks))))
+    return sorted(found, key=lambda one: one.cycles)
 
 
 def _tilings(counts: Counts, shape: LayerShape, size: int, device: DeviceFacts, warps: int) -> Iterator[Tiling]:

@@ -30,19 +30,24 @@ class Products:
             [i for i, acc in enumerate(recurrence.accumulators) if acc.phase == k and i in reading]
             for k in range(recurrence.phases)
         ]
-        self._matrices = [
-            {o: self._matrix(readers, o) for o in operands}
-            for readers, operands in zip(self._readers, self.operands, strict=True)
+        self._spans = [range(min(readers, default=0), max(readers, default=-1) + 1) for readers in self._readers]
+        self._matrices = self._of(self._readers)
+        self._back = self._of(self._spans)
+
+    def _of(self, rows: Sequence[Sequence[int]]) -> list[dict[int, Tensor]]:
+        """By phase and operand, the matrices of the accumulators named for each phase, one above the other."""
+        return [
+            {o: self._matrix(accs, o) for o in operands} for accs, operands in zip(rows, self.operands, strict=True)
         ]
 
-    def _matrix(self, readers: Sequence[int], operand: int) -> Tensor:
-        """[readers · H, H], zeros where one does not read the operand."""
+    def _matrix(self, accs: Sequence[int], operand: int) -> Tensor:
+        """[accs · H, H], zeros where one does not read the operand."""
         work, H = self._work, self._work.H
-        found = work.x.new_zeros(len(readers), H, H)
-        for n, acc in enumerate(readers):
+        found = work.x.new_zeros(len(accs), H, H)
+        for n, acc in enumerate(accs):
             if (acc, operand) in work.pairs:
                 found[n] = work.weights[work.pairs.index((acc, operand))]
-        return found.view(len(readers) * H, H)
+        return found.view(len(accs) * H, H)
 
     def forward(self, phase: int) -> Tensor:
         """[B, readers, H]: what the phase's accumulators are given by the operands at hand."""
@@ -60,10 +65,10 @@ class Products:
         """[B, operands of the phase, H] from d_acc [B, ACCS, H] of one step."""
         B, H, operands = self._work.B, self._work.H, self.operands[phase]
         out = self._product.view(-1)[: B * len(operands) * H].view(B, len(operands), H)
-        if operands:
-            slopes = d_acc[:, self._readers[phase]].reshape(B, -1)
-            for n, o in enumerate(operands):
-                out[:, n] = slopes @ self._matrices[phase][o]
+        span = self._spans[phase]
+        slopes = d_acc[:, span.start : span.stop].reshape(B, len(span) * H)
+        for n, o in enumerate(operands):
+            out[:, n] = slopes @ self._back[phase][o]
         return out
 
 

@@ -16,7 +16,6 @@ class Counts:
     """What of a recurrence decides sizes; `readers` (accumulators with in-loop products) and `operands` by phase."""
 
     states: int
-    accumulators: int
     vectors: int
     kept: int
     carried: int
@@ -37,7 +36,7 @@ class Counts:
 
     def slots(self, back: bool) -> int:
         """Rows of width H that products read in a step."""
-        return self.accumulators if back else sum(self.operands)
+        return sum(self.readers if back else self.operands)
 
 
 def counts_of(recurrence: Recurrence) -> Counts:
@@ -47,7 +46,6 @@ def counts_of(recurrence: Recurrence) -> Counts:
     phases = range(recurrence.phases)
     return Counts(
         states=len(recurrence.next),
-        accumulators=len(recurrence.accumulators),
         vectors=len(recurrence.vectors),
         kept=len(storage.kept),
         carried=storage.carried,

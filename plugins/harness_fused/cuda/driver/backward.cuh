@@ -37,7 +37,8 @@ FN void backward_phases(const Call& call, Place<true>& place, const AllWeights<0
       differentiate(given[n], product, [&](int kind) -> float& { return place.mine(kind, at.row, at.unit); }, found[n]);
       E* const slots = place.set(t) + at.row * STRIDE + at.j;
       UNROLL for (int i = 0; i < Cell::ACCS; ++i)
-        if (Cell::PHASE_OF_ACC[i] == K) write(slots + i * place.slot_size(), found[n].d_acc[i]);
+        if (Cell::PHASE_OF_ACC[i] == K && reads_any(i))
+          write(slots + readers_before(i) * place.slot_size(), found[n].d_acc[i]);
     }
     if (row + TILE >= place.rows) place.arrive();
     UNROLL for (int n = 0; n < ELEMENTS; ++n)

@@ -107,5 +107,13 @@ FN constexpr int place_of_operand(int operand) {
   return place;
 }
 
+// What products read of a step lies in slots, those of a phase side by side: forward all operands, backward the gradients
+// of accumulators that have in-loop products.
+FN constexpr int readers_before(int acc) {
+  int count = 0;
+  for (int i = 0; i < acc; ++i) count += reads_any(i);
+  return count;
+}
+
 // The phase whose products give what the pointwise gradients of phase K need: the next, or the first of the step after.
 template <int K> constexpr int FEEDING = K + 1 == Cell::PHASES ? 0 : K + 1;

@@ -3,35 +3,35 @@
 // What the next phase waits for is written and announced first, what only memory waits for behind it; what comes from
 // memory is asked for before waiting.
 
-// The products of x that a phase adds.
+// What a phase adds to its products and computes with: biases, products of x, vectors.
 template <int K> struct Given {
-  float projected[ELEMENTS][Cell::ACCS];
+  float acc[ELEMENTS][Cell::ACCS], vector[ELEMENTS][Cell::VECTORS + 1];
   FN Given(const Call& call, const Place<false>& place, int64 t, int64 first_row) {
     UNROLL for (int n = 0; n < ELEMENTS; ++n) {
       const Element at(place, first_row, n);
       UNROLL for (int i = 0; i < Cell::ACCS; ++i) {
-        projected[n][i] = 0.0f;
-        if (at.exists && Cell::PHASE_OF_ACC[i] == K && Cell::READS_X[i])
-          projected[n][i] =
-              read(call.projected + ((t * call.batch + at.batch_row) * PROJECTIONS + projection_of(i)) * H + at.j);
+        if (!at.exists || Cell::PHASE_OF_ACC[i] != K) continue;
+        acc[n][i] = call.bias[i * H + at.j];
+        if (Cell::READS_X[i])
+          acc[n][i] += read(call.projected + ((t * call.batch + at.batch_row) * PROJECTIONS + projection_of(i)) * H + at.j);
       }
+      UNROLL for (int v = 0; v < Cell::VECTORS; ++v) vector[n][v] = at.exists ? call.vectors[v * H + at.j] : 0.0f;
     }
   }
 };
 
 // The arithmetic of phase K of an element, all but what goes to memory for good.
 template <int K, bool TRAIN>
-FN void advance(const Call& call, const Place<false>& place, int64 t, const Element& at, const float* projected,
+FN void advance(const Place<false>& place, int64 t, const Element& at, const float* given, const float* vector,
                 Advanced<K, TRAIN>& found) {
   constexpr int S = Cell::STATES, A = Cell::ACCS, O = Cell::OPERANDS;
-  float acc[A], state[S], vector[Cell::VECTORS + 1], operand[O + 1];
+  float acc[A], state[S], operand[O + 1];
   UNROLL for (int i = 0; i < A; ++i)
     if (Cell::PHASE_OF_ACC[i] == K) {
-      acc[i] = call.bias[i * H + at.j] + projected[i];
+      acc[i] = given[i];
       if (reads_any(i)) acc[i] += total<Product<K, false>>(place.partial, place_of_reader(i), at.unit, at.tile_row);
     }
   UNROLL for (int s = 0; s < S; ++s) state[s] = place.mine(s, at.row, at.unit);
-  UNROLL for (int v = 0; v < Cell::VECTORS; ++v) vector[v] = call.vectors[v * H + at.j];
   UNROLL for (int k = 0; k < Cell::KEPT_INFER; ++k)
     if (KEPT_PHASE[k] < K) found.kept[k] = place.mine(S + k, at.row, at.unit);
   cell::forward<K, TRAIN>(acc, state, vector, found.kept, operand, found.next);
@@ -59,7 +59,8 @@ FN void forward_phases(const Call& call, Place<false>& place, const AllWeights<0
     }
     Advanced<K, TRAIN> found[ELEMENTS];
     UNROLL for (int n = 0; n < ELEMENTS; ++n)
-      if (const Element at(place, row, n); at.exists) advance(call, place, t, at, given.projected[n], found[n]);
+      if (const Element at(place, row, n); at.exists) 
+        advance(place, t, at, given.acc[n], given.vector[n], found[n]);
     if (row + TILE >= place.rows) place.arrive();
     UNROLL for (int n = 0; n < ELEMENTS; ++n)
       if (const Element at(place, row, n); at.exists) found[n].store(call, t, at.batch_row, at.j);

@@ -6,7 +6,7 @@ constexpr int FLAGS = parts(GROUP, 32) * 32;  // a group's flags have cache line
 // the operands of products. Of `own` every thread touches its own elements alone.
 template <bool BACK> struct Shared {
   using Last = Holding<Cell::PHASES - 1, BACK>;
-  static constexpr int SLOTS = BACK ? Cell::ACCS : Cell::OPERANDS;
+  static constexpr int SLOTS = BACK ? readers_before(Cell::ACCS) : Cell::OPERANDS;
   static constexpr int OWN = BACK ? Cell::STATES * (Cell::PHASES > 1 ? 2 : 1) + Cell::ADJOINTS + Cell::VECTORS
                                   : Cell::STATES + Cell::KEPT_INFER;
   static constexpr int64 PARTIAL_AT = Last::SHARED_BEFORE + Last::SHARED;

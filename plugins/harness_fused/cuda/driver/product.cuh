@@ -14,6 +14,7 @@ constexpr bool MMA = TENSOR<E>;
 template <int K, bool BACK> struct Product {
   static constexpr int READERS = readers_in(K), OPERANDS = operands_in(K);
   static constexpr int OUTPUTS = BACK ? OPERANDS : READERS, DEEP = BACK ? READERS : OPERANDS;
+  static constexpr int FIRST_SLOT = BACK ? readers_before(reader(K, 0)) : operand_of(K, 0);
   static constexpr bool ANY = READERS > 0;
   static constexpr int ROWS = OUTPUTS * UNITS, CHUNKS = DEEP * WIDTH / CHUNK;
   static constexpr int ROW_TILE = MMA ? 16 : least(32, power_above(ROWS));
@@ -42,35 +43,48 @@ template <bool BACK> struct Holding<-1, BACK> {
   static constexpr int LEFT_AFTER = HELD_WORDS, SHARED = 0, SHARED_BEFORE = 0, PARTIAL = 0;
 };
 
-// Row r, depth d of a product's weights; zero behind H and where an accumulator does not read an operand.
-template <class P, int K, bool BACK> FN E weight_at(const E* weights, int64 first_unit, int row, int depth) {
-  const int64 unit = first_unit + row % UNITS, other = depth % WIDTH;
-  const int output = row / UNITS, input = depth / WIDTH;
-  E zero;
-  write(&zero, 0.0f);
-  if (row >= P::ROWS || depth >= P::CHUNKS * CHUNK || unit >= H || other >= H) return zero;
+// A chunk of a row of a product's weights: `count` numbers, `step` apart, zeros behind them.
+struct Strip {
+  const E* first;
+  int64 step, count;
+  FN E at(int depth) const {
+    E number;
+    if (depth < count) number = first[depth * step];
+    else write(&number, 0.0f);
+    return number;
+  }
+};
+
+// Empty behind H and where an accumulator does not read an operand.
+template <class P, int K, bool BACK> FN Strip strip_of(const E* weights, int64 first_unit, int row, int chunk) {
+  const int64 unit = first_unit + row % UNITS, other = chunk * CHUNK % WIDTH;
+  const int output = row / UNITS, input = chunk * CHUNK / WIDTH;
+  if (row >= P::ROWS || chunk >= P::CHUNKS || unit >= H || other >= H) return {weights, 0, 0};
   const int acc = reader(K, BACK ? input : output), operand = operand_of(K, BACK ? output : input);
-  if (!Cell::READS[acc][operand]) return zero;
+  if (!Cell::READS[acc][operand]) return {weights, 0, 0};
   const E* matrix = weights + pair_of(acc, operand) * H * H;
-  return BACK ? matrix[other * H + unit] : matrix[unit * H + other];
+  const int64 count = H - other < CHUNK ? H - other : CHUNK;
+  return BACK ? Strip{matrix + other * H + unit, H, count} : Strip{matrix + unit * H + other, 1, count};
 }
 
-FN unsigned word_of(float a) { return bits_of(a); }
+template <class A> FN unsigned word_of(A a) { return bits_of(a); }
 template <class A> FN unsigned word_of(A low, A high) { return low.bits | unsigned(high.bits) << 16; }
 
 // A lane's words of a row tile and a chunk. Within a chunk, lane 4 g + p takes k = 8 p … 8 p + 7 in place of the
 // fragments' own order, the operand likewise: sums do not mind, and it is one read of 16 bytes.
 template <class P, int K, bool BACK>
 FN void take_fragment(unsigned* words, const E* weights, int64 first_unit, int tile, int chunk, int lane) {
-  const int row = tile * P::ROW_TILE, depth = chunk * CHUNK;
-  const auto at = [&](int r, int d) { return weight_at<P, K, BACK>(weights, first_unit, row + r, depth + d); };
-  UNROLL for (int n = 0; n < P::FRAGMENT; ++n) {
-    if constexpr (MMA) {
-      const int r = lane / 4 + n % 2 * 8, d = lane % 4 * 8 + n / 4 * 4 + n / 2 % 2 * 2;
-      words[n] = word_of(at(r, d), at(r, d + 1));
-    } else {
-      words[n] = word_of(at(lane % P::ROW_TILE, (n / 4 * P::SUB + lane / P::ROW_TILE) * 4 + n % 4));
+  const int row = tile * P::ROW_TILE + (MMA ? lane / 4 : lane % P::ROW_TILE);
+  const Strip strip = strip_of<P, K, BACK>(weights, first_unit, row, chunk);
+  if constexpr (MMA) {
+    const Strip below = strip_of<P, K, BACK>(weights, first_unit, row + 8, chunk);
+    UNROLL for (int n = 0; n < P::FRAGMENT; ++n) {
+      const int d = lane % 4 * 8 + n / 4 * 4 + n / 2 % 2 * 2;
+      words[n] = n % 2 ? word_of(below.at(d), below.at(d + 1)) : word_of(strip.at(d), strip.at(d + 1));
     }
+  } else {
+    UNROLL for (int n = 0; n < P::FRAGMENT; ++n)
+      words[n] = word_of(strip.at((n / 4 * P::SUB + lane / P::ROW_TILE) * 4 + n % 4));
   }
 }
 
@@ -141,31 +155,29 @@ template <int K, bool BACK> struct Weights {
       UNROLL for (int n = 0; n < P::SUMS; ++n) sum[m][n] = 0.0f;
     UNROLL for (int c = 0; c < Hold::HELD; ++c) {
       const E* here = chunk_at(operand, slot_size, wk + c * P::WK);
-      if (here)
-        UNROLL for (int m = 0; m < P::LOCAL; ++m) multiply_chunk<P>(sum[m], held[c][m], here, lane);
+      UNROLL for (int m = 0; m < P::LOCAL; ++m) multiply_chunk<P>(sum[m], held[c][m], here, lane);
     }
     for (int c = Hold::HELD; c < P::DEPTH; ++c) {
       const E* here = chunk_at(operand, slot_size, wk + c * P::WK);
-      if (here)
-        UNROLL for (int m = 0; m < P::LOCAL; ++m) {
-          unsigned words[P::FRAGMENT];
-          UNROLL for (int n = 0; n < P::FRAGMENT / 4; ++n) {
-            const Words four = *place(c, m, n);
-            UNROLL for (int part = 0; part < 4; ++part) words[n * 4 + part] = four.word[part];
-          }
-          multiply_chunk<P>(sum[m], words, here, lane);
+      UNROLL for (int m = 0; m < P::LOCAL; ++m) {
+        unsigned words[P::FRAGMENT];
+        UNROLL for (int n = 0; n < P::FRAGMENT / 4; ++n) {
+          const Words four = *place(c, m, n);
+          UNROLL for (int part = 0; part < 4; ++part) words[n * 4 + part] = four.word[part];
         }
+        multiply_chunk<P>(sum[m], words, here, lane);
+      }
     }
     UNROLL for (int m = 0; m < P::LOCAL; ++m)
       if (wm + m * P::WM < P::TILES) put_partial<P>(partial, sum[m], wm + m * P::WM, wk, lane);
   }
 
-  // Where a chunk of the depth begins, none behind the last.
+  // Where a chunk of the depth begins; behind the last the last again, whose weights there are zeros: without a branch
+  // all reads of a product are on their way at once.
   FN static const E* chunk_at(const E* operand, int64 slot_size, int chunk) {
-    if (chunk >= P::CHUNKS) return nullptr;
-    const int input = chunk * CHUNK / WIDTH;
-    const int slot = BACK ? reader(K, input) : operand_of(K, input);
-    return operand + slot * slot_size + chunk * CHUNK % WIDTH;
+    const int known = P::CHUNKS % P::WK ? least(chunk, P::CHUNKS - 1) : chunk;
+    const int input = P::DEEP == 1 ? 0 : known * CHUNK / WIDTH;
+    return operand + (P::FIRST_SLOT + input) * slot_size + (known * CHUNK - input * WIDTH);
   }
 };
 
