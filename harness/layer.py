@@ -35,6 +35,11 @@ class CellLayer(nn.Module):
             raise HarnessError(f"wanted x of shape [T, B, {self.plan.inputs}] with T ≥ 1, found {list(x.shape)}")
         return self.run(x, self._checked(state, x))
 
+    @property
+    def note(self) -> str:
+        """How the last call was run, for its row; empty where there is one way only. A backend's layer may say."""
+        return ""
+
     def run(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """The backend's own: runs the cell over the sequence."""
         raise NotImplementedError

@@ -31,6 +31,9 @@ class Clockless:
     def denormal_share(self):
         return 0.25
 
+    def note(self):
+        return "one way"
+
     def warm(self, mode):
         return self.seconds, True
 

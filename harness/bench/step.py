@@ -13,11 +13,19 @@ class Step:
     """One layer, ready to be run again and again on the same numbers.
 
     `call`: x → y and final states, the initial state already given; `x`: [T, B, I], a leaf; `leaves`: what gets
-    gradients, x and every parameter; `draw(like, k)`: the fixed dense cotangent of output k, y first.
+    gradients, x and every parameter; `draw(like, k)`: the fixed dense cotangent of output k, y first; `note`: how
+    the layer ran its last call, where there is more than one way.
     """
 
-    def __init__(self, call: Call, x: Tensor, leaves: Sequence[Tensor], draw: Callable[[Tensor, int], Tensor]) -> None:
-        self._call, self._x, self._leaves = call, x, leaves
+    def __init__(
+        self,
+        call: Call,
+        x: Tensor,
+        leaves: Sequence[Tensor],
+        draw: Callable[[Tensor, int], Tensor],
+        note: Callable[[], str] = str,
+    ) -> None:
+        self._call, self._x, self._leaves, self.note = call, x, leaves, note
         y, final = call(x)
         outputs = (y, *final)
         # A state may depend on nothing that learns (a counter); autograd refuses to start from such an output.

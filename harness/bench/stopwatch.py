@@ -48,6 +48,10 @@ class Stopwatch:
         """The share of denormal numbers among the step's outputs and gradients."""
         return self._step.denormal_share()
 
+    def note(self) -> str:
+        """How the layer ran its last call, where there is more than one way."""
+        return self._step.note()
+
     def warm(self, mode: str) -> tuple[float, bool]:
         """Runs a mode until it is steady, at least three calls: seconds a call, and whether two windows agreed."""
         self._seconds(mode, COLD_CALLS[self._device])

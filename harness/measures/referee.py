@@ -49,7 +49,8 @@ class Schedule:
 class Played:
     """What was seen. `samples` by mode: [pairs, sides, rounds] seconds a call; `first`: [pairs, sides] seconds from the
     wish for a layer to the end of its first step; `clocks` like samples, MHz, NaN where unknown; `throttled`: turns
-    during which the device was held back; `denormals`: by side, the share among outputs and gradients.
+    during which the device was held back; `denormals`: by side, the share among outputs and gradients;
+    `notes`: by side, how a layer with several ways was run.
     """
 
     schedule: Schedule
@@ -59,6 +60,7 @@ class Played:
     throttled: int
     steady: bool
     denormals: tuple[float, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -69,6 +71,7 @@ class _Board:
     steady: bool = True
     throttled: int = 0
     denormals: tuple[float, ...] = ()
+    notes: tuple[str, ...] = ()
     first: list[list[float]] = field(default_factory=list)
     samples: dict[str, list[Numbers]] = field(default_factory=dict)
     clocks: dict[str, list[Numbers]] = field(default_factory=dict)
@@ -91,6 +94,7 @@ def play(start: Start, sides: int, settings: TimingSettings, *, entropy: int, mo
         throttled=board.throttled,
         steady=board.steady,
         denormals=board.denormals,
+        notes=board.notes,
     )
 
 
@@ -154,6 +158,7 @@ def _play_pair(
         if board.schedule is None:
             board.schedule = schedule_for(seconds, settings)
             board.denormals = tuple(worker.ask("denormal_share") for worker in workers)
+            board.notes = tuple(worker.ask("note") for worker in workers)
         for mode in modes:
             _rounds(board, workers, mode, seconds[mode], rng)
 

@@ -58,6 +58,7 @@ def measure(trial: Trial, context: Context) -> Answer:
         arrays |= {mode: played.samples[mode]}
         if np.isfinite(played.clocks[mode]).any():
             arrays[f"{mode}_clock"] = played.clocks[mode]
+    values |= {"ran": Measured(played.notes[0], timed=True)} if played.notes[0] else {}
     values |= _play_values(played) | _disturbance_values(disturbance)
     return Answer(values=values, arrays=arrays, timed_arrays=frozenset(arrays))
 

@@ -37,7 +37,8 @@ def build_step(trial: Trial, side: tuple[Subject, str], catalog: Catalog) -> Ste
     x = _normal(like.new_empty(shape.length, shape.batch, shape.inputs), "x").requires_grad_()
     state = _start(cell, shape, like)
     leaves = [x, *(parameter for _, parameter in layer.named_parameters())]
-    return Step(_timed_call(layer, x, state), x, leaves, lambda like, k: _normal(like, "cotangent", k))
+    call = _timed_call(layer, x, state)
+    return Step(call, x, leaves, lambda like, k: _normal(like, "cotangent", k), lambda: getattr(layer, "note", ""))
 
 
 def required_shape(trial: Trial) -> LayerShape:

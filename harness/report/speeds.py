@@ -36,7 +36,7 @@ def speed(run: RunView) -> pd.DataFrame:
             row |= {f"{mode}_{name}": number(record, f"{mode}_{name}") for name in FIGURES}
             row[f"{mode}_verdict"] = _verdict(record, mode)
         row |= {name: number(record, name) for name in (*OTHERS, *NOTED)}
-        rows.append(row | {name: value(record, name) for name in ("steady", "disturbed", "blas")})
+        rows.append(row | {name: value(record, name) for name in ("steady", "disturbed", "blas", "ran")})
     return frame(rows, "shape cell backend versus status")
 
 
@@ -99,6 +99,8 @@ def _disturbances(done: pd.DataFrame) -> list[str]:
     unsteady = int((done["steady"] == False).sum())  # noqa: E712 -- a column of objects
     if unsteady:
         told.append(f"In {unsteady} of {len(done)} timings a step did not become steady in its warm-up.")
+    for (ran, backend), rows in done.groupby(["ran", "backend"], sort=False):
+        told.append(f"{backend} ran {listing(rows['cell'] + ' at ' + rows['shape'])} by {ran}.")
     slow = done[done["denormal_share"] > DENORMAL_SHARE]
     if len(slow):
         pairs = listing(f"{row['cell']}@{row['backend']}" for _, row in slow.iterrows())
