@@ -35,25 +35,22 @@ def test_the_route_follows_the_size(cells, B, H, dtype, route):
     assert "\n" not in found.reason
 
 
+NAMES = st.sampled_from(["rnn", "gru", "gru_reset_before", "rhn", "cornn", "indrnn"])
+FORMATS = st.sampled_from(["float32", "bfloat16", "float16"])
+DEVICES = st.builds(DeviceFacts, multiprocessors=st.integers(1, 200), shared_bytes=st.integers(1_000, 232_448))
+
+
 @settings(max_examples=40)
-@given(
-    name=st.sampled_from(["rnn", "gru", "gru_reset_before", "rhn", "cornn", "indrnn"]),
-    B=st.integers(1, 300),
-    H=st.integers(1, 1500),
-    dtype=st.sampled_from(["float32", "bfloat16", "float16"]),
-    multiprocessors=st.integers(1, 200),
-    shared=st.integers(1_000, 232_448),
-)
-def test_every_alternative_fits_the_device(cells, name, B, H, dtype, multiprocessors, shared):
-    device = DeviceFacts(multiprocessors=multiprocessors, shared_bytes=shared)
+@given(NAMES, st.integers(1, 300), st.integers(1, 1500), FORMATS, DEVICES)
+def test_every_alternative_fits_the_device(cells, name, B, H, dtype, device):
     found = alternatives(trace(cells[name], 8, H), shape(B, H), dtype, device)
     assert any(one.route == "steps" for one in found)
     assert [one.cycles for one in found] == sorted(one.cycles for one in found)
     for one in found:
         constants = dict(one.constants)
         for launch in one.launches:
-            assert launch.shared_bytes <= shared
-            assert not launch.cooperative or launch.grid <= multiprocessors
+            assert launch.shared_bytes <= device.shared_bytes
+            assert not launch.cooperative or launch.grid <= device.multiprocessors
             assert launch.block == constants["THREADS"]
         if one.route != "steps":
             groups = one.train[0].grid // constants["GROUP"]
@@ -66,8 +63,14 @@ def test_a_route_that_cannot_run_says_why(cells):
     recurrence = trace(cells["lstm"], 8, 1024)
     with pytest.raises(HarnessError, match=r"the route block cannot run H = 1024: a block needs at least \d+ bytes"):
         plan(recurrence, shape(16, 1024), "float32", H100, route="block")
-    with pytest.raises(HarnessError, match="the route grid cannot run H = 8: there are no two blocks' worth of units"):
+    with pytest.raises(HarnessError, match="the route grid cannot run H = 8: too few units for two blocks"):
         plan(trace(cells["lstm"], 8, 8), shape(16, 8), "float32", H100, route="grid")
+
+
+def test_tensor_cores_too_old_leave_the_products_to_torch(cells):
+    old = DeviceFacts(multiprocessors=40, shared_bytes=65_536, capability=(7, 5))
+    assert {one.route for one in alternatives(trace(cells["gru"], 8, 64), shape(16, 64), "bfloat16", old)} == {"steps"}
+    assert len(alternatives(trace(cells["gru"], 8, 64), shape(16, 64), "float32", old)) > 1
 
 
 def test_a_route_asked_for_is_taken(cells):

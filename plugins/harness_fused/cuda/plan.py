@@ -29,10 +29,14 @@ __all__ = ["Buffer", "DType", "DeviceFacts", "Launch", "Plan", "Route", "plan"]
 SIZES: dict[DType, int] = {"float32": 4, "bfloat16": 2, "float16": 2}
 UNIT = 8
 """Units come in eights: a product's rows then fill lanes, and rows of operands keep their alignment."""
-RESERVED = {2: 88, 4: 120}
+RESERVED = {2: 96, 4: 136}
 """Registers of a thread for addresses, operands and arithmetic, by bytes of a number."""
 MOST_HELD, MOST_SUMS, MOST_REGISTERS = 128, 64, 255
 """Registers of a thread: most for weights and for sums; all there can be."""
+TENSOR_CORES = (8, 0)
+"""The first compute capability whose tensor cores have both 16-bit formats."""
+MOST_WRITTEN_OUT = 1024
+"""Multiplications of a product with held weights in the text of one thread: more make compilers slow."""
 
 
 def plan(
@@ -77,6 +81,8 @@ def alternatives(
 def _tilings(counts: Counts, shape: LayerShape, size: int, device: DeviceFacts, warps: int) -> Iterator[Tiling]:
     """Every way to deal out the work for which the device has multiprocessors and threads have registers."""
     whole = -(-shape.hidden // UNIT) * UNIT
+    if size == SIZES["bfloat16"] and device.capability < TENSOR_CORES:
+        return
     for units in range(UNIT, whole + 1, UNIT):
         group = -(-shape.hidden // units)
         most = device.multiprocessors // group
@@ -90,7 +96,8 @@ def _tilings(counts: Counts, shape: LayerShape, size: int, device: DeviceFacts, 
                     size=size,
                 )  # fmt: skip
                 registers = min(MOST_REGISTERS, device.registers // (warps * 32))
-                held = min(MOST_HELD, registers - RESERVED[size] - _sums(tiling)) // 4 * 4
+                most_held = MOST_HELD if tiling.tensor else min(MOST_HELD, MOST_WRITTEN_OUT // tile)
+                held = min(most_held, registers - RESERVED[size] - _sums(tiling)) // 4 * 4
                 if _sums(tiling) <= MOST_SUMS and held >= 0:
                     yield replace(tiling, held=held)
 
@@ -108,6 +115,6 @@ def _shared(tiling: Tiling) -> int:
 
 def _why_not(tilings: list[Tiling], device: DeviceFacts) -> str:
     if not tilings:
-        return "there are no two blocks' worth of units, or no division of them leaves threads registers for their sums"
+        return "too few units for two blocks, too old tensor cores, or no registers left for sums"
     least = min(map(_shared, tilings))
     return f"a block needs at least {least} bytes of shared memory for weights and states, found {device.shared_bytes}"
