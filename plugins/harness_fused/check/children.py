@@ -17,6 +17,9 @@ from harness_fused.check.parts import Part
 SANITIZER = "compute-sanitizer"
 PLACES = ("/usr/local/cuda/bin", "/usr/local/cuda/compute-sanitizer")
 
+GRACE = 5.0
+"""Seconds that a part has to end by itself when its time is up."""
+
 Row = dict[str, Any]
 
 
@@ -60,7 +63,7 @@ def rows_of(parts: list[Part], seconds: float, rehearse: bool, log: IO[str]) -> 
                 yield from _ended(child)
                 if again := _again(child, until, rehearse, lines):
                     alive.append(again)
-            for silent in [c for c in alive if now - c.heard > c.part.stall or now > until + 5]:
+            for silent in [c for c in alive if now - c.heard > c.part.stall or now > until + GRACE]:
                 _end(silent.process)
                 silent.tail.append("no answer: it hangs" if now < until else "the time is up")
     finally:

