@@ -17,7 +17,7 @@ def gradients(work: "Pass", arrays: Mapping[str, Any], needed: Sequence[bool]) -
     """By input, as `passes.backward` returns them. `arrays`: what the kernels were given and wrote."""
     d_acc = arrays["d_acc"].view(work.T * work.B, work.accs, work.H)
     d_x = _of_x(work, d_acc) if needed[0] else None
-    d_states = [part if wanted else None for part, wanted in zip(arrays["d_initial"], needed[1:], strict=False)]
+    d_states = [part.clone() if wanted else None for part, wanted in zip(arrays["d_initial"], needed[1:], strict=False)]
     wanted = zip(work.parameters.items(), needed[1 + work.states :], strict=True)
     found = {name: torch.zeros_like(weight) for (name, weight), is_wanted in wanted if is_wanted}
     total = {BIAS: d_acc, VECTOR: arrays["d_vector"]}

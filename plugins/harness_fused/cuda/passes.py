@@ -98,7 +98,7 @@ def forward(way: Way, inputs: Sequence[Tensor], keep: bool) -> tuple[Tensor, tup
         forward_steps(work, launches, arrays)
     else:
         work.launch(launches[0], **arrays)
-    return y, tuple(final.unbind(0)), stored
+    return y, tuple(state.clone() for state in final), stored  # of their own: a user may overwrite them
 
 
 def backward(
