@@ -17,29 +17,31 @@ def gradients(work: "Pass", arrays: Mapping[str, Any], needed: Sequence[bool]) -
     """By input, as `passes.backward` returns them. `arrays`: what the kernels were given and wrote."""
     d_acc = arrays["d_acc"].view(work.T * work.B, work.accs, work.H)
     d_x = _of_x(work, d_acc) if needed[0] else None
-    d_states = [part if wanted else None for part, wanted in zip(arrays["d_initial"], needed[1:], strict=False)]
+    d_states = [part.clone() if wanted else None for part, wanted in zip(arrays["d_initial"], needed[1:], strict=False)]
     wanted = zip(work.parameters.items(), needed[1 + work.states :], strict=True)
     found = {name: torch.zeros_like(weight) for (name, weight), is_wanted in wanted if is_wanted}
-    for run in work.kernel.runs:
-        if run.parameter in found:
-            _add(work, run, found[run.parameter], d_acc, arrays)
+    total = {BIAS: d_acc, VECTOR: arrays["d_vector"]}
+    runs = [run for run in work.kernel.runs if run.parameter in found]
+    sums = {kind: total[kind].sum(0, dtype=torch.float32) for kind in {run.operand for run in runs} & set(total)}
+    for run in runs:
+        to = found[run.parameter]
+        if run.operand in sums:
+            part = sums[run.operand][run.first : run.last].reshape(-1)
+            to[run.offset : run.offset + len(part)] += part.to(to.dtype)
+        else:
+            _add(work, run, to, d_acc, arrays)
     return [d_x, *d_states, *(found.get(name) for name in work.parameters)]
 
 
 def _of_x(work: "Pass", d_acc: Tensor) -> Tensor:
     # A list as an index would be copied to the GPU, which a CUDA graph cannot record.
     rows = d_acc if len(work.x_readers) == work.accs else torch.stack([d_acc[:, i] for i in work.x_readers], 1)
-    return (rows.reshape(len(d_acc), -1) @ work.of_x().reshape(-1, work.I)).view(work.x.shape)
+    return (rows.reshape(len(d_acc), -1) @ work.of_x()).view(work.x.shape)
 
 
 def _add(work: "Pass", run: Run, to: Tensor, d_acc: Tensor, arrays: Mapping[str, Any]) -> None:
-    """One run's part of its parameter's gradient: neighbouring accumulators, one operand."""
+    """One run's part of its matrices' gradient: neighbouring accumulators, one operand."""
     rows = (run.last - run.first) * work.H
-    if run.operand in (BIAS, VECTOR):
-        source = d_acc if run.operand == BIAS else arrays["d_vector"]
-        sums = source[:, run.first : run.last].sum(0, dtype=torch.float32)
-        to[run.offset : run.offset + rows] += sums.reshape(rows).to(to.dtype)
-        return
     mine = d_acc[:, run.first : run.last].reshape(work.T, work.B, rows)
     width = work.I if run.operand == X else work.H
     into = to.as_strided((rows, width), (run.row, run.column), run.offset)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from harness_fused.cuda.matrices import matrix, pairs, sums
 from harness_fused.cuda.plan import Launch, Plan
 from harness_fused.kernel import BIAS, VECTOR, Kernel
 from harness_fused.recurrence import X
@@ -50,15 +51,15 @@ class Pass:
         self.initial = torch.stack(rest[: self.states])
         self.parameters = dict(zip(kernel.shapes, (w.contiguous() for w in rest[self.states :]), strict=True))
         self.x_readers = [i for i, acc in enumerate(recurrence.accumulators) if any(t.operand == X for t in acc.terms)]
-        self.pairs = sorted({(term.acc, term.operand) for term in kernel.terms if term.operand >= 0})
-        self.weights = self._weights()
+        self.pairs = pairs(kernel)
+        self.weights = matrix(kernel, self.parameters, of_x=False).view(len(self.pairs), self.H, self.H)
         self.given: dict[str, Tensor | int | None] = {
             "steps": self.T,
             "batch": self.B,
             "rows": plan.rows,
             "weights": self.weights,
-            "bias": self._vectors(BIAS, self.accs),
-            "vectors": self._vectors(VECTOR, len(recurrence.vectors)),
+            "bias": sums(kernel, self.parameters, BIAS, self.accs),
+            "vectors": sums(kernel, self.parameters, VECTOR, len(recurrence.vectors)),
             "initial": self.initial,
         }
         for buffer in plan.buffers:
@@ -74,41 +75,15 @@ class Pass:
         self._launcher(launch, {**self.given, **given})
 
     def of_x(self) -> Tensor:
-        """The matrices of x for all accumulators that read it, [readers, H, I]."""
-        found = self.x.new_zeros(len(self.x_readers), self.H, self.I)
-        for term in self.kernel.terms:
-            if term.operand == X:
-                found[self.x_readers.index(term.acc)] += self._view(term, self.I)
-        return found
-
-    def _weights(self) -> Tensor:
-        """Every in-loop matrix, [pairs, H, H]."""
-        found = self.x.new_zeros(len(self.pairs), self.H, self.H)
-        for term in self.kernel.terms:
-            if term.operand >= 0:
-                found[self.pairs.index((term.acc, term.operand))] += self._view(term, self.H)
-        return found
-
-    def _vectors(self, kind: int, count: int) -> Tensor:
-        """Sums of biases, or vectors, [count, H] in float32."""
-        found = self.x.new_zeros(count, self.H, dtype=torch.float32)
-        for term in self.kernel.terms:
-            if term.operand == kind:
-                found[term.acc] += self._parameter(term)[term.offset : term.offset + self.H]
-        return found
-
-    def _view(self, term, width: int) -> Tensor:
-        return self._parameter(term).as_strided((self.H, width), (term.row, term.column), term.offset)
-
-    def _parameter(self, term) -> Tensor:
-        return [*self.parameters.values()][term.parameter]
+        """The matrices of x for all accumulators that read it, [readers · H, I]."""
+        return matrix(self.kernel, self.parameters, of_x=True)
 
 
 def forward(way: Way, inputs: Sequence[Tensor], keep: bool) -> tuple[Tensor, tuple[Tensor, ...], Stored | None]:
     """y [T, B, H], the final states, and with `keep` what backward needs."""
     work = Pass(way, inputs)
     T, B, H = work.T, work.B, work.H
-    rows = work.x.reshape(T * B, work.I) @ work.of_x().reshape(-1, work.I).T
+    rows = work.x.reshape(T * B, work.I) @ work.of_x().T
     y, final = work.empty(T, B, H), work.empty(work.states, B, H)
     stored = None
     if keep:
@@ -123,7 +98,7 @@ def forward(way: Way, inputs: Sequence[Tensor], keep: bool) -> tuple[Tensor, tup
         forward_steps(work, launches, arrays)
     else:
         work.launch(launches[0], **arrays)
-    return y, tuple(final.unbind(0)), stored
+    return y, tuple(state.clone() for state in final), stored  # of their own: a user may overwrite them
 
 
 def backward(
