@@ -89,9 +89,3 @@ def test_asking_why_not_imports_no_torch():
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0
-
-
-def test_other_devices_and_formats_are_refused_in_words():
-    lstm = plugins.load().cells["lstm"].value
-    assert "not on cuda" in (FusedBackend().why_not(lstm, "cuda", "float32") or "")
-    assert "not in bfloat16" in (FusedBackend().why_not(lstm, "cpu", "bfloat16") or "")
