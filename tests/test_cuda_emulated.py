@@ -129,7 +129,7 @@ def test_a_missing_barrier_is_found(cells, barrier):
 @pytest.mark.parametrize(("right", "wrong"), [("(t & 1)", "(t & 0)"), ("  place.clear_padding();\n", "")])
 def test_a_set_of_slots_too_few_and_padding_that_is_not_cleared_are_found(cells, right, wrong):
     two = DeviceFacts(multiprocessors=2, shared_bytes=60_000)
-    made = subject(cells["gru_reset_before"], (3, 5, 2, 12), route="grid", device=two)
+    made = subject(cells["lstm"], (3, 5, 2, 12), route="grid", device=two)
     assert right in made.text
     assert found(made, made.text.replace(right, wrong))
 
