@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run test lint proof example examples clean
+.PHONY: run test lint proof example examples gpu-check clean
 
 run: $(VENV)/installed
 	$(BIN)/harness run --cells all
@@ -33,6 +33,12 @@ example: $(VENV)/installed
 examples: $(VENV)/installed
 	$(PIP) install --quiet --constraint constraints.txt onnx
 	$(BIN)/python plugins/harness_cells/examples/draw.py
+
+# Checks and times the CUDA kernels with this machine's own Python: it needs torch, NumPy and cuda.core, and a GPU; with
+# ARGUMENTS=--rehearse it needs none. Results in $OUT, else in gpu-check.
+PYTHON := python3
+gpu-check:
+	$(PYTHON) -m harness.gpu_check $(ARGUMENTS)
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	python3 -m venv $(VENV)

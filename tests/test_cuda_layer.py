@@ -1,4 +1,4 @@
-"""Fused layers on CUDA, rehearsed in the emulation: a module like every other, recorded where it launches step by step."""
+"""Fused layers on CUDA, rehearsed in the emulation: modules like all others; launches a step at a time are recorded."""
 
 import copy
 from dataclasses import replace
@@ -50,11 +50,8 @@ def outcome(layer, x):
     return [y, *final, *torch.autograd.grad((y * y).sum() + sum(map(torch.sum, final)), [x, *layer.parameters()])]
 
 
-@pytest.mark.parametrize(
-    ("cell", "route", "dtype"), [("lstm", "grid", "bfloat16"), ("gru_reset_before", "block", "float32")]
-)
-def test_the_gate_passes_on_an_emulated_gpu(cell, route, dtype):
-    report = examine(CELLS[cell], Routed(HERE, route), "cpu", dtype, (PROBE,))
+def test_the_gate_passes_on_an_emulated_gpu():
+    report = examine(CELLS["lstm"], Routed(HERE, "grid"), "cpu", "bfloat16", (PROBE,))
     assert report.passed, report.reason
 
 
@@ -76,7 +73,7 @@ def test_few_recordings_are_kept_and_none_is_copied():
         x = torch.randn(2, batch, 3, generator=torch.Generator().manual_seed(batch))
         with torch.no_grad():
             assert torch.equal(layer(x)[0], other(x)[0])
-    kept, others = layer._runner._stretches._recordings, other._runner._stretches._recordings
+    kept, others = layer.runner._stretches._recordings, other.runner._stretches._recordings
     assert len(kept) == len(others) == stretches.MOST
     assert not {id(one) for one in kept.values()} & {id(one) for one in others.values()}
 

@@ -67,21 +67,21 @@ class FusedLayer(CellLayer):
 
     def __init__(self, cell: Cell, plan: LayerPlan, runner: Runner) -> None:
         super().__init__(cell, plan)
-        self._runner = runner
+        self.runner = runner
 
     @property
     def note(self) -> str:
         """How the last call was run."""
-        return self._runner.note
+        return self.runner.note
 
     def run(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """`x`: [T, B, I] → `y`: [T, B, H] and the final states; without gradients nothing is kept for backward."""
         inputs = (x, *state, *self._parameters.values())  # `parameters()` takes as long as a short step
         _check(inputs)
         if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs):
-            y, *final = _Fused.apply(self._runner, *inputs)
+            y, *final = _Fused.apply(self.runner, *inputs)
             return y, tuple(final)
-        y, final, _ = self._runner.forward(inputs, keep=False)
+        y, final, _ = self.runner.forward(inputs, keep=False)
         return y, final
 
 

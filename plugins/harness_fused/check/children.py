@@ -85,9 +85,9 @@ def _start(part: Part, first: int, until: float, rehearse: bool, lines: queue.Qu
     child = Child(part=part, process=process, heard=time.monotonic())
 
     def listen() -> None:
-        for line in process.stdout or ():
-            lines.put((child, line))
-        process.wait()
+        with process:  # closes its end of the pipe, and waits
+            for line in process.stdout or ():
+                lines.put((child, line))
         lines.put((child, None))
 
     threading.Thread(target=listen, daemon=True).start()

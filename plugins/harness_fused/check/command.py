@@ -57,7 +57,9 @@ def _rows(seconds: float, only: str, rehearse: bool, log: IO[str]) -> Iterator[d
         left = until - time.monotonic()
         if parts and left > 0:
             began = time.monotonic()
-            yield from rows_of(parts, min(left, parts[0].seconds), rehearse, log)
+            later = sum(part.seconds for part in PARTS if part.stage > stage and _is_wanted(part, only, rehearse))
+            alone = left - later if parts[0].name == "timing" else left
+            yield from rows_of(parts, max(1.0, min(alone, parts[0].seconds)), rehearse, log)
             names = " ".join(part.name for part in parts)
             yield {"part": "stage", "item": names, "seconds": round(time.monotonic() - began, 1)}
         elif parts:

@@ -17,6 +17,9 @@ def line(row: Row) -> str:
         told.append(f"{'passed' if row['passed'] else 'REJECTED'}, worst {row['worst']:.2f} of what is allowed")
     if "forward_ms" in row:
         told.append(_times(row))
+    if "cycles" in row:
+        times = f"forward {row['forward_alone_ms']:.3f} train {row['train_alone_ms']:.3f}"
+        told.append(f"{row['route']} {times}, predicted {row['cycles']} cycles a step")
     return "  ".join(told)
 
 

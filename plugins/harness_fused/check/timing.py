@@ -51,17 +51,17 @@ def items(place: Place) -> list[Item]:
 def row(place: Place, item: Item) -> dict[str, Any]:
     """Milliseconds of both sides and both modes, ratios (theirs over ours), the floor, and what ran on either side."""
     set_tf32(item.dtype)
-    ours, layer = _ours(place, item)
+    mine, layer = ours(Routed(place, item.route), item)
     theirs = _theirs(place, item)
     found: dict[str, Any] = {"cudnn": algorithm(item.cell, item.dtype, item.shape)}
-    clock = _clock(place.device)
+    clock = clock_at(place.device)
     for mode in ("forward", "train"):
         for suffix, timed in (("", clock.seconds), ("_cold", clock.cold_seconds))[: 1 + item.cold]:
-            mine, its = _alternate([getattr(ours, mode), getattr(theirs, mode)], timed)
-            found |= {f"{mode}{suffix}_ms": mine * 1e3, f"{mode}{suffix}_torch_ms": its * 1e3}
-            found[f"{mode}{suffix}_ratio"] = its / mine
-    way = layer._runner.way(ours.x)
-    floor = floor_seconds(place, way, ours.x, clock)
+            seconds, others = alternate([getattr(mine, mode), getattr(theirs, mode)], timed)
+            found |= {f"{mode}{suffix}_ms": seconds * 1e3, f"{mode}{suffix}_torch_ms": others * 1e3}
+            found[f"{mode}{suffix}_ratio"] = others / seconds
+    way = layer.runner.way(mine.x)
+    floor = floor_seconds(place, way, mine.x, clock)
     found |= {"floor_ms": floor * 1e3, "forward_over_floor": found["forward_ms"] / 1e3 / floor if floor else None}
     megahertz, held_back = clock.state()
     found |= {"clock_mhz": megahertz if megahertz > 0 else None, "held_back": held_back}
@@ -70,7 +70,8 @@ def row(place: Place, item: Item) -> dict[str, Any]:
 
 
 @cache
-def _clock(device: str) -> Clock:
+def clock_at(device: str) -> Clock:
+    """One clock for all items."""
     return clock_of(device)
 
 
@@ -82,10 +83,11 @@ class TimedStep(Step):
         self.x = x
 
 
-def _ours(place: Place, item: Item) -> tuple[TimedStep, Any]:
-    shape = item.shape
+def ours(routed: Routed, item: Item) -> tuple[TimedStep, Any]:
+    """The step of a fused layer, and the layer."""
+    place, shape = routed.place, item.shape
     plan = LayerPlan(inputs=shape.inputs, hidden=shape.hidden, device=place.device, dtype=item.dtype)
-    layer: Any = Routed(place, item.route).build(cells()[item.cell], plan)
+    layer: Any = routed.build(cells()[item.cell], plan)
     _draw(layer, shape)
     start = tuple(_zeros(place, item) for _ in layer.cell.states(shape.inputs, shape.hidden))
     return TimedStep(layer.bare(start), _x(place, item), list(layer.parameters())), layer
@@ -120,7 +122,7 @@ def _zeros(place: Place, item: Item) -> Tensor:
     return torch.zeros(item.shape.batch, item.shape.hidden, device=place.device, dtype=torch_dtype(item.dtype))
 
 
-def _alternate(sides: list[Callable[[], None]], timed: Callable[[Callable[[], None], int], float]) -> list[float]:
+def alternate(sides: list[Callable[[], None]], timed: Callable[[Callable[[], None], int], float]) -> list[float]:
     """Median seconds of each side; they take turns, so that both see the same clock frequency."""
     for _ in range(3):
         before = [timed(side, 1) for side in sides]
