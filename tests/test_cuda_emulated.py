@@ -123,6 +123,19 @@ def test_a_missing_barrier_is_found(cells, barrier):
     parts = made.text.split(before + line)
     source = (before + line).join(parts[: which + 1]) + before + ";" + (before + line).join(parts[which + 1 :])
     assert source.count(line) == made.text.count(line) - 1
+    assert found(made, source)
+
+
+@pytest.mark.parametrize(("right", "wrong"), [("(t & 1)", "(t & 0)"), ("  place.clear_padding();\n", "")])
+def test_a_set_of_slots_too_few_and_padding_that_is_not_cleared_are_found(cells, right, wrong):
+    two = DeviceFacts(multiprocessors=2, shared_bytes=60_000)
+    made = subject(cells["lstm"], (3, 5, 2, 12), route="grid", device=two)
+    assert right in made.text
+    assert found(made, made.text.replace(right, wrong))
+
+
+def found(made, source):
+    """Whether an order of threads shows that the source is wrong."""
     Emulation(source, made.plan)  # it is a program
 
     def wrong(seed):
@@ -131,7 +144,7 @@ def test_a_missing_barrier_is_found(cells, barrier):
         except (AssertionError, HarnessError):
             return True
 
-    assert any(wrong(seed) for seed in range(0, 400, 40))
+    return any(wrong(seed) for seed in range(0, 400, 40))
 
 
 def test_a_plan_asks_for_the_shared_memory_it_uses(cells):
