@@ -1,18 +1,15 @@
 """Fused layers on CUDA, rehearsed in the emulation: modules like all others; launches a step at a time are recorded."""
 
 import copy
-from dataclasses import replace
 from functools import partial
 
 import pytest
 import torch
 
 from harness.backend import LayerPlan
-from harness.conformance import examine
-from harness.conformance.cases import PROBE
 from harness.errors import HarnessError
 from harness_cells import GRU, LSTM, RNN, GRUResetBefore
-from harness_fused import FusedBackend, compiler
+from harness_fused import compiler
 from harness_fused.check.place import SMALL_GPU, Place, Routed
 from harness_fused.cuda import stretches
 from harness_fused.cuda.machine import Emulated
@@ -48,11 +45,6 @@ def outcome(layer, x):
     x = x.clone().requires_grad_()
     y, final = layer(x)
     return [y, *final, *torch.autograd.grad((y * y).sum() + sum(map(torch.sum, final)), [x, *layer.parameters()])]
-
-
-def test_the_gate_passes_on_an_emulated_gpu():
-    report = examine(CELLS["lstm"], Routed(HERE, "grid"), "cpu", "bfloat16", (PROBE,))
-    assert report.passed, report.reason
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru_reset_before"])
@@ -107,7 +99,3 @@ def test_a_route_that_cannot_run_is_refused_and_not_replaced():
 def test_a_layer_of_one_format_refuses_tensors_of_another():
     with pytest.raises(HarnessError, match="bfloat16"):
         build("rnn", "block", dtype="bfloat16")(torch.ones(2, 2, 3))
-
-
-def test_the_option_chooses_the_route():
-    assert replace(FusedBackend(), route="grid").route == "grid"

@@ -132,7 +132,8 @@ def test_when_the_time_is_up_the_rest_is_left_out(monkeypatch, tmp_path):
     part = parts.Part(name="timing", module="timing", stage=0, seconds=60, stall=60)
     with (tmp_path / "log").open("w") as log:
         (row,) = children.rows_of([part], 0.5, False, log)
-    assert row["failed"] == "the time is up"
+    assert row["left_out"] == "the time is up"
+    assert not table.failures([row])
 
 
 @pytest.mark.parametrize(

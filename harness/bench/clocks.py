@@ -84,8 +84,11 @@ class CudaClock:
         if self._nvml is None:
             return nan, 0
         library, device = self._nvml
-        reasons = int(library.nvmlDeviceGetCurrentClocksEventReasons(device)) & BAD_REASONS
-        return float(library.nvmlDeviceGetClockInfo(device, library.NVML_CLOCK_SM)), reasons
+        try:
+            reasons = int(library.nvmlDeviceGetCurrentClocksEventReasons(device)) & BAD_REASONS
+            return float(library.nvmlDeviceGetClockInfo(device, library.NVML_CLOCK_SM)), reasons
+        except library.NVMLError:  # a virtual GPU may not tell
+            return nan, 0
 
 
 def clock_of(device: str) -> Clock:
@@ -94,12 +97,17 @@ def clock_of(device: str) -> Clock:
 
 
 def _nvml_device() -> tuple[Any, Any] | None:
-    """NVML and its handle of torch's current device, found by its address on the bus; None without nvidia-ml-py."""
+    """NVML and its handle of torch's current device, found by its address on the bus; None without nvidia-ml-py or
+    where NVML refuses.
+    """
     try:
         import pynvml
     except ImportError:
         return None
-    pynvml.nvmlInit()
     properties: Any = torch.cuda.get_device_properties(torch.cuda.current_device())
     address = f"{properties.pci_domain_id:08x}:{properties.pci_bus_id:02x}:{properties.pci_device_id:02x}.0"
-    return pynvml, pynvml.nvmlDeviceGetHandleByPciBusId(address)
+    try:
+        pynvml.nvmlInit()
+        return pynvml, pynvml.nvmlDeviceGetHandleByPciBusId(address)
+    except pynvml.NVMLError:
+        return None

@@ -20,18 +20,23 @@ PLACES = ("/usr/local/cuda/bin", "/usr/local/cuda/compute-sanitizer")
 GRACE = 5.0
 """Seconds that a part has to end by itself when its time is up."""
 
+HANGS, TIME_IS_UP = "no answer: it hangs", "the time is up"
+
 Row = dict[str, Any]
 
 
 @dataclass(slots=True)
 class Child:
-    """A part's process. `doing`: the item it has begun and not ended; `summary`: what compute-sanitizer says last."""
+    """A part's process. `doing`: the item it has begun and not ended; `ended`: what it was ended for; `summary`: what
+    compute-sanitizer says last.
+    """
 
     part: Part
     process: subprocess.Popen[str]
     heard: float
     doing: Row | None = None
     items: int = 0
+    ended: str = ""
     summary: str = ""
     tail: list[str] = field(default_factory=list)
 
@@ -65,7 +70,7 @@ def rows_of(parts: list[Part], seconds: float, rehearse: bool, log: IO[str]) -> 
                     alive.append(again)
             for silent in [c for c in alive if now - c.heard > c.part.stall or now > until + GRACE]:
                 _end(silent.process)
-                silent.tail.append("no answer: it hangs" if now < until else "the time is up")
+                silent.ended = HANGS if now < until else TIME_IS_UP
     finally:
         for child in alive:
             _end(child.process)
@@ -129,12 +134,13 @@ def _heard(child: Child, line: str, log: IO[str]) -> Iterator[Row]:
 
 def _ended(child: Child) -> Iterator[Row]:
     """A row for the item during which a process ended, and one with what the sanitizer found."""
+    told = child.ended or next((line for line in reversed(child.tail) if line), f"exit {child.process.returncode}")
+    why = {"left_out" if child.ended == TIME_IS_UP else "failed": told[:300]}
     if child.doing:
-        told = next((line for line in reversed(child.tail) if line), f"exit code {child.process.returncode}")
-        row = {"number": child.doing["began"], "item": child.doing["item"], "failed": told[:300]}
-        yield {"part": child.part.name, "of": child.items, **row}
+        doing = {"number": child.doing["began"], "item": child.doing["item"]}
+        yield {"part": child.part.name, "of": child.items, **doing, **why}
     elif not child.items:
-        yield {"part": child.part.name, "of": 0, "failed": " ".join(child.tail[-1:])[:300] or "it printed nothing"}
+        yield {"part": child.part.name, "of": 0, **why}
     if child.summary:
         yield {"part": child.part.name, "of": child.items, "summary": child.summary}
 

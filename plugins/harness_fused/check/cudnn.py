@@ -21,11 +21,14 @@ def algorithm(cell: str, dtype: Dtype, shape: LayerShape) -> str:
 
 
 def kernels_of(work: Callable[[], None], most: int = 3) -> list[str]:
-    """The names of the kernels that took longest; none where the profiler sees none."""
+    """The names of the kernels that took longest; none where the profiler sees none or may not look."""
     activity = torch.profiler.ProfilerActivity
-    with torch.profiler.profile(activities=[activity.CUDA, activity.CPU]) as profile:
-        work()
-        torch.cuda.synchronize()
+    try:
+        with torch.profiler.profile(activities=[activity.CUDA, activity.CPU]) as profile:
+            work()
+            torch.cuda.synchronize()
+    except RuntimeError:
+        return []
     events = [event for event in profile.key_averages() if event.device_type == torch.autograd.DeviceType.CUDA]
     events.sort(key=lambda event: event.self_device_time_total, reverse=True)
     return [event.key[:100] for event in events[:most]]

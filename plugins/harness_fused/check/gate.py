@@ -18,7 +18,7 @@ Item = tuple[str, Dtype, Route]
 def items(place: Place, route: Route) -> list[Item]:
     """All pairs of a route; in a rehearsal one."""
     if place.rehearsal:
-        return [("rnn", "float32" if route == "steps" else "bfloat16", route)]
+        return [("lstm", "bfloat16", route) if route == "grid" else ("rnn", "float32", route)]
     return [(cell, dtype, route) for dtype in DTYPES for cell in cells()]
 
 

@@ -65,7 +65,7 @@ def _counts(rows: list[Row]) -> list[str]:
     told = []
     for part, found in by_part.items():
         done = [row for row in found if "number" in row]
-        good = [row for row in done if not _why(row) and "refused" not in row]
+        good = [row for row in done if not _why(row) and not row.keys() & {"refused", "left_out"}]
         summary = next((row["summary"] for row in found if "summary" in row), "")
         told.append(f"{part:<12} {len(good)} of {len(done)} good, {found[0]['of']} planned  {summary}".rstrip())
     return told
