@@ -109,12 +109,12 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from test_revisions import REPOSITORY, worker
 worker = worker(REPOSITORY, "rnn@eager", threads=2).__enter__()
-print(worker._pid, flush=True)
+Path(sys.argv[2]).write_text(str(worker._pid))
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_an_idle_worker_with_threads_is_stopped_and_dies_with_its_parent():
+def test_an_idle_worker_with_threads_is_stopped_and_dies_with_its_parent(tmp_path):
     with worker(REPOSITORY, "rnn@eager", threads=2) as idle:
         process, looks = psutil.Process(idle._pid), 0
         while process.status() != psutil.STATUS_STOPPED:  # soon: a signal takes its time
@@ -123,10 +123,11 @@ def test_an_idle_worker_with_threads_is_stopped_and_dies_with_its_parent():
         idle.ask("first")
         with pytest.raises(HarnessError, match=r"wanted every pool on 2 threads, found: .* has 1"):
             idle.ask("warm", "forward")
-    orphan = subprocess.run([sys.executable, "-c", PARENT, str(Path(__file__).parent)], capture_output=True, text=True)
-    assert orphan.stdout, orphan.stderr
-    if psutil.pid_exists(pid := int(orphan.stdout)):
-        assert not psutil.wait_procs([psutil.Process(pid)], timeout=20)[1]
+    told = tmp_path / "pid"
+    subprocess.run([sys.executable, "-c", PARENT, str(Path(__file__).parent), str(told)])
+    if psutil.pid_exists(orphan := int(told.read_text())):
+        _, alive = psutil.wait_procs([psutil.Process(orphan)], timeout=10)
+        assert not [process.kill() for process in alive]
 
 
 @pytest.mark.parametrize(
