@@ -81,15 +81,16 @@ def test_a_working_tree_that_fails_its_gate_is_not_timed(repository):
     assert told.startswith("error: conformance · lstm@eager ended as rejected")
 
 
-def test_a_request_to_end_leaves_no_process_no_folder_and_no_worktree(repository, tmp_path):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_one_signal_ends_it_and_leaves_no_process_no_folder_and_no_worktree(repository, tmp_path, number, code):
     comparison = start(repository, "rnn@eager", TMPDIR=str(tmp_path))
     bench, family = str(repository / "harness" / "bench"), []
     while comparison.poll() is None and not any(bench in process.cmdline() for process in family):
         time.sleep(0.01)
         family = psutil.Process(comparison.pid).children(recursive=True)
-    comparison.send_signal(signal.SIGTERM)
+    comparison.send_signal(number)
     told = comparison.communicate()[0]
-    assert comparison.returncode == 128 + signal.SIGTERM, told
+    assert comparison.returncode == code, told
     assert "Traceback" not in told
     assert not psutil.wait_procs(family, timeout=20)[1]
     assert not list(tmp_path.glob("harness-*"))
