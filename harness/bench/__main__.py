@@ -19,7 +19,10 @@ from typing import Any
 def main() -> None:
     """Serves until the other side is gone."""
     connection: Connection = Connection(int(sys.argv[1]))
-    request = connection.recv()
+    try:
+        request = connection.recv()
+    except EOFError:
+        return
     _import_bench()
     from bench_of_the_referee import lifetime, serving  # type: ignore[import-not-found]
 
