@@ -56,6 +56,13 @@ def start(repository, *arguments, **variables):
     )
 
 
+def command_of(process):
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it has ended meanwhile
+        return []
+
+
 def worker(tree, pair, threads=1, **variables):
     request = {"pair": pair, "shape": asdict(SHAPE), "device": "cpu", "dtype": "float32", "threads": threads}
     request |= {"serve": "stopwatch", "core": None, "tree": str(tree), "parent": os.getpid()}
@@ -85,7 +92,7 @@ def test_a_working_tree_that_fails_its_gate_is_not_timed(repository):
 def test_one_signal_ends_it_and_leaves_no_process_no_folder_and_no_worktree(repository, tmp_path, number, code):
     comparison = start(repository, "rnn@eager", TMPDIR=str(tmp_path))
     bench, family = str(repository / "harness" / "bench"), []
-    while comparison.poll() is None and not any(bench in process.cmdline() for process in family):
+    while comparison.poll() is None and not any(bench in command_of(process) for process in family):
         time.sleep(0.01)
         family = psutil.Process(comparison.pid).children(recursive=True)
     comparison.send_signal(number)
