@@ -5,15 +5,17 @@ from difflib import get_close_matches
 
 
 class HarnessError(Exception):
-    """A mistake that its reader can mend. Shown as one line, never with a traceback.
+    """A mistake that its reader can mend. Shown as one line, never with a traceback of the harness's own.
 
-    `message` says what was wanted and what was found; `hint` says what to do.
+    `message` says what was wanted and what was found; `hint` says what to do; `detail` is what somebody else's code
+    printed before it failed, a plugin's traceback above all.
     """
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", detail: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.detail = detail
 
     def __str__(self) -> str:
         return f"{self.message} (hint: {self.hint})" if self.hint else self.message

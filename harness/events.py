@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.executors.local import Started
+from harness.executors.local import Started, Waiting
 from harness.record import Record
 
 
@@ -31,4 +31,4 @@ class Recorded:
     record: Record
 
 
-Event = Opened | Grown | Started | Recorded
+Event = Opened | Grown | Started | Waiting | Recorded

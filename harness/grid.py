@@ -12,7 +12,7 @@ from harness.backend import Dtype
 from harness.errors import HarnessError, unknown
 from harness.matching import MATCHINGS, Matching
 from harness.options import configure, fit
-from harness.settings import LayerShape, ModelSettings, TrainingSettings
+from harness.settings import LayerShape, ModelSettings, TrainingSettings, check_timeout
 from harness.spelling import Spelling, parse
 
 MEASURES = ("accuracy", "gradients", "speed", "memory")
@@ -86,8 +86,7 @@ class Grid:
             raise unknown("device", self.device, ("cpu", "cuda"))
         if self.seeds < 1:
             raise HarnessError(f"wanted at least 1 seed, found {self.seeds}")
-        if self.timeout <= 0:
-            raise HarnessError(f"wanted a timeout above 0 s, found {self.timeout:g}")
+        check_timeout(self.timeout)
         _known_matching(self.match)
 
     @property

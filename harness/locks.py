@@ -3,26 +3,41 @@
 import fcntl
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 from pathlib import Path
 
 TIMING = "harness-timing.lock"
+WAITING = "waiting for another timing on this machine"
 
 
-@contextmanager
-def exclusive_timing() -> Iterator[None]:
-    """Waits until no other process of this machine is timing, and keeps the others waiting meanwhile.
+class TimingTurn:
+    """This process's turn to time something: taken at once where nobody else has it, else to be waited for.
 
-    The lock is the kernel's (flock): it ends with its holder, however that ends. Processes forked meanwhile
-    hold it too, so they must end first.
+    The lock is the kernel's (flock): it ends with its holder, however that ends, and passes on in the order of asking.
+    Use it as a context manager; leaving it gives the turn away. `held`: whether it is ours.
     """
-    descriptor = _open(Path(tempfile.gettempdir()) / TIMING)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+
+    def __init__(self) -> None:
+        self._descriptor = _open(Path(tempfile.gettempdir()) / TIMING)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.held = True
+        except BlockingIOError:
+            self.held = False
+
+    def __enter__(self) -> "TimingTurn":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+    def wait(self) -> float:
+        """Blocks until the turn is ours. Returns the seconds it took."""
+        began = time.monotonic()
+        if not self.held:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            self.held = True
+        return time.monotonic() - began
 
 
 def _open(path: Path) -> int:

@@ -11,8 +11,10 @@ from typing import Any
 
 from harness.canonical import digest
 from harness.environment import presets
+from harness.errors import HarnessError
 from harness.processor import processor
-from harness.software import software
+from harness.software import installed, software
+from harness.threads import require as require_cores
 
 FINGERPRINT = (
     *("cpu", "cpu_flags", "hypervisor", "cores", "cpu_quota", "memory_class", "smt", "governor", "turbo", "huge_pages"),
@@ -23,6 +25,9 @@ FINGERPRINT = (
 NOT_OF_SPEED = ("CUDA_VISIBLE_DEVICES",)
 """Recorded variables that only choose among equals."""
 
+CUDA_DEVICES = ("nvidia[0-9]*", "nvhost-gpu", "nvgpu", "dxg", "kfd")
+"""What a CUDA device looks like in /dev: of a card, of a board, behind Windows, and what torch on ROCm calls CUDA."""
+
 
 def facts(device: str = "cpu") -> dict[str, Any]:
     """What is known of this machine and its software, a fifth of a second's work; torch is not imported."""
@@ -32,6 +37,13 @@ def facts(device: str = "cpu") -> dict[str, Any]:
 def allowed_cores() -> int:
     """The cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def require(device: str, threads: int = 1) -> None:
+    """Raises HarnessError where this machine has not the device, or fewer cores than threads. Imports no torch."""
+    if device == "cuda" and (reason := _why_no_cuda()):
+        raise HarnessError(f"wanted a CUDA device, found none: {reason}", hint="--device cpu")
+    require_cores(threads)
 
 
 def fingerprint(found: Mapping[str, Any]) -> str:
@@ -55,6 +67,17 @@ def load() -> dict[str, Any]:
         return found | {"pressure_percent": float(some[1].removeprefix("avg10="))}
     except (OSError, ValueError, IndexError):
         return found
+
+
+def _why_no_cuda() -> str:
+    """Why no trial could use CUDA here, from what costs nothing to ask; "" where nothing speaks against it."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "all").strip() in ("", "-1"):
+        return "CUDA_VISIBLE_DEVICES hides every device"
+    if installed("torch").endswith("+cpu"):
+        return "this torch is built without CUDA"
+    if not any(any(Path("/dev").glob(pattern)) for pattern in CUDA_DEVICES):
+        return "there is no such device in /dev"
+    return ""
 
 
 def _gpu() -> str:

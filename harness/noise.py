@@ -1,9 +1,11 @@
 """What comparisons of equals gave on a machine: kept in the results folder by its fingerprint, for reports to find."""
 
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness import canonical, statistics
+from harness.errors import HarnessError
 
 MACHINES = "machines"
 BLAS_PRESETS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_DEBUG_CPU_TYPE", "MKL_CBWR", "ATEN_CPU_CAPABILITY")
@@ -36,10 +38,21 @@ class Noise:
         )
 
 
+def folder_in(results: Path) -> Path:
+    """Where a results folder keeps noise, made if need be. Raises HarnessError where nothing can be written."""
+    folder = results / MACHINES
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HarnessError(f"cannot write to {folder}: {error.strerror}", hint="give another by --results") from error
+    if not os.access(folder, os.W_OK):
+        raise HarnessError(f"cannot write to {folder}", hint="give another by --results")
+    return folder
+
+
 def keep(noise: Noise, results: Path) -> Path:
     """Writes the noise, whole or not at all, and returns the file."""
-    path = results / MACHINES / f"{noise.fingerprint}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = folder_in(results) / f"{noise.fingerprint}.json"
     temporary = path.with_suffix(".part")
     temporary.write_text(canonical.dumps(asdict(noise)), "utf-8")
     temporary.replace(path)

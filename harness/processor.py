@@ -39,6 +39,13 @@ def processor(root: Path = Path("/")) -> dict[str, Any]:
     }
 
 
+def usable_cores() -> int:
+    """The cores this process may compute on at once: those it is allowed, as many as its quota grants, at least one."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cpu_quota()
+    return allowed if quota is None else max(1, min(allowed, int(quota)))
+
+
 def cpu_quota(root: Path = Path("/")) -> float | None:
     """The cores' worth of time that control groups grant this process, the least on the way up; None for no limit."""
     limits = [limit for folder in _groups(root) for limit in _limits(folder)]

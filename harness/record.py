@@ -81,7 +81,8 @@ class Record:
 
     `basis`: digest of the sources and versions that made the answer. `answer`: digest of what no clock made.
     `arrays`: name and sha256 of the file with curves and samples, if there is one. `output`: the end of what
-    the trial printed. `seconds`: wall time of the trial's process.
+    the trial printed. `seconds`: wall time of the trial's process; `waited`: seconds before it, while something else
+    on this machine was timed.
     """
 
     trial: Trial
@@ -93,6 +94,7 @@ class Record:
     answer: str = ""
     output: str = ""
     seconds: float = 0.0
+    waited: float = 0.0
     attempts: int = 1
 
     @property
@@ -123,6 +125,7 @@ class Record:
             "basis": self.basis,
             "output": self.output,
             "seconds": self.seconds,
+            "waited": self.waited,
             "attempts": self.attempts,
         }
 
@@ -141,6 +144,7 @@ class Record:
             answer=plain["answer"],
             output=plain["output"],
             seconds=plain["seconds"],
+            waited=plain.get("waited", 0.0),
             attempts=plain["attempts"],
         )
         if record.id != plain["id"]:

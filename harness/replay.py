@@ -5,8 +5,7 @@ is assumed: the record would not be there had it failed, and what has changed si
 """
 
 import hashlib
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +14,13 @@ from harness import canonical, machine, plugins, store
 from harness.basis import basis_of
 from harness.description import read_description
 from harness.errors import HarnessError
-from harness.executors.local import execute
+from harness.executors.local import Waiting, execute
 from harness.executors.stopping import Stopping
 from harness.isolation.client import ForkServer, environment
 from harness.isolation.outcome import Outcome
 from harness.isolation.request import Request, Result
 from harness.record import Answer, Measured, Record
+from harness.scratch import scratch
 from harness.trial import Subject, Trial
 
 if TYPE_CHECKING:
@@ -84,9 +84,10 @@ def prepare(record: Record, folder: Path) -> Replay:
     if not record.answer:
         hint = "`harness run` asks it again"
         raise HarnessError(f"wanted a record with an answer, found one that ended as {record.status}", hint=hint)
-    files = tuple(sorted((folder / store.PLUGINS).glob("*.py")))
+    files = tuple(sorted((folder / store.PLUGINS).rglob("*.py")))
     catalog = plugins.load(files)
     trial = record.trial
+    machine.require(trial.device, trial.threads)
     facts = machine.facts(trial.device)
     recorded = read_description(folder)
     versions = list(_versions(trial, catalog))  # first: it says in words what is not there
@@ -100,23 +101,24 @@ def prepare(record: Record, folder: Path) -> Replay:
     )
 
 
-def ask(replay: Replay, timeout: float, stopping: Stopping) -> Again | None:
-    """Runs the trial again, `timeout` seconds at most. None where it was interrupted."""
+def ask(replay: Replay, timeout: float, stopping: Stopping) -> Generator[Waiting | Again, None, None]:
+    """Runs the trial again, `timeout` seconds at most; nothing comes where it was interrupted."""
     trial = replay.record.trial
-    with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
+    with scratch() as folder:
         request = Request(
             trial=trial,
-            folder=Path(scratch) / trial.id,
+            folder=folder / trial.id,
             plugin_files=tuple(file.absolute() for file in replay.plugin_files),
             timeout=timeout,
             spawn=trial.device != "cpu",
         )
         with ForkServer(environment(trial.threads)) as server:
             for event in execute(server, [request], slots=1, stopping=stopping):
+                if isinstance(event, Waiting):
+                    yield event
                 if isinstance(event, Outcome):
                     arrays = store.load_arrays(event.arrays) if event.arrays else {}
-                    return Again(result=event.result, arrays=arrays)
-    return None
+                    yield Again(result=event.result, arrays=arrays)
 
 
 def differences(replay: Replay, again: Again) -> list[str]:

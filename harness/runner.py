@@ -1,7 +1,6 @@
 """What is still missing? Run it, record it. A generator of what happens; the command line only shows it."""
 
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,13 @@ from harness.grid import Grid
 from harness.planning import Plan, plan
 from harness.plugins import Catalog
 from harness.record import Record
+from harness.scratch import scratch
 from harness.session import RunOptions, Session
 from harness.store import Results
 from harness.trial import Trial
 
 
-def run(grid: Grid, catalog: Catalog, options: RunOptions, stopping: Stopping) -> Iterator[Event]:
+def run(grid: Grid, catalog: Catalog, options: RunOptions, stopping: Stopping) -> Generator[Event, None, None]:
     """Plans the grid, runs what has no answer yet, records every trial.
 
     Gates first, then accuracy, gradients and memory beside each other on all cores, then speed alone. Raises
@@ -28,8 +28,7 @@ def run(grid: Grid, catalog: Catalog, options: RunOptions, stopping: Stopping) -
     planned = plan(grid, catalog)
     with ExitStack() as stack:
         results = stack.enter_context(Results(options.results))
-        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="harness-"))
-        session = Session(planned, catalog, options, results, Path(scratch))
+        session = Session(planned, catalog, options, results, stack.enter_context(scratch()))
         stack.callback(session.close)
         yield Opened(
             folder=session.writer.folder,

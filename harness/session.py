@@ -14,7 +14,7 @@ from harness.description import Planned
 from harness.environment import private
 from harness.errors import HarnessError
 from harness.events import Event, Grown, Recorded
-from harness.executors.local import Started, execute
+from harness.executors.local import Started, Waiting, execute
 from harness.executors.stopping import Stopping
 from harness.isolation.client import ForkServer, environment
 from harness.isolation.outcome import Outcome
@@ -51,7 +51,7 @@ class Session:
         self.matches = dict(planned.matches)
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
         self.writer = RunWriter(results.new_run(f"{stamp}-{planned.grid.name}"))
-        self.plugin_files = tuple(self._keep_plugin(file) for file in options.plugin_files)
+        self.plugin_files = tuple(map(self._keep_plugin, options.plugin_files))
         self.description: dict[str, Any] = {
             "schema": 1,
             "grid": {"name": planned.grid.name, "title": planned.grid.title},
@@ -93,7 +93,7 @@ class Session:
         if not requests or stopping.draining:
             return
         for event in execute(self._server_of_trials(), requests, slots=slots, stopping=stopping):
-            yield event if isinstance(event, Started) else self._write(self._conclude(event))
+            yield event if isinstance(event, Started | Waiting) else self._write(self._conclude(event))
 
     def fall_back(self, slots: int, stopping: Stopping) -> Iterator[Event]:
         """Where the gate of the backend that `auto` chose, or of a speed baseline, failed, plans the next one too."""
@@ -176,6 +176,7 @@ class Session:
             arrays=arrays,
             output=private(outcome.output),
             seconds=round(outcome.seconds, 3),
+            waited=round(outcome.waited, 3),
         )
 
     def _record(self, trial: Trial, status: Status, reason: str) -> Record:
@@ -211,7 +212,11 @@ class Session:
         self.writer.describe(self.description, planned, self.impossible)
 
     def _keep_plugin(self, file: Path) -> Path:
-        folder = self.writer.folder / store.PLUGINS
+        """A copy under its own name, which its basis counts; the second of one name has a folder of its own."""
+        folder, number = self.writer.folder / store.PLUGINS, 1
+        while (folder / file.name).exists():
+            number += 1
+            folder = self.writer.folder / store.PLUGINS / str(number)
         folder.mkdir(exist_ok=True)
         return Path(shutil.copyfile(file, folder / file.name)).absolute()
 

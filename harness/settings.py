@@ -1,5 +1,6 @@
 """What a trial fixes beside its cell and its task: the model around the layer, the training, the shape."""
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -101,6 +102,12 @@ class TimingSettings:
             raise HarnessError(
                 f"wanted at least 2 pairs, and no fewer as most, found {self.pairs} and {self.most_pairs}"
             )
+
+
+def check_timeout(seconds: float) -> None:
+    """Raises HarnessError for a deadline that is no number of seconds above 0."""
+    if not 0 < seconds < math.inf:
+        raise HarnessError(f"wanted a timeout above 0 s, found {seconds:g}", hint="--timeout 600")
 
 
 def _positive(settings: object, *names: str) -> None:

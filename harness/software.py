@@ -7,7 +7,8 @@ from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Any
 
-from harness.threads import blas, pools
+from harness.bench.pools import pools
+from harness.threads import blas
 
 PACKAGES = (
     *("cell-harness", "torch", "numpy", "scipy", "pandas", "memray", "threadpoolctl", "pluggy"),
@@ -29,7 +30,7 @@ def software() -> dict[str, Any]:
         "commit": commit,
         "difference": difference,
         "torch_build": torch_build(),
-    } | {name.replace("-", "_"): _version(name) for name in PACKAGES}
+    } | {name.replace("-", "_"): installed(name) for name in PACKAGES}
 
 
 def torch_build() -> str:
@@ -66,7 +67,8 @@ def _git(folder: Path, *arguments: str) -> bytes:
         return b""
 
 
-def _version(package: str) -> str:
+def installed(package: str) -> str:
+    """The version of a package; "" where it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

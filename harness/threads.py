@@ -1,30 +1,38 @@
 """How many threads a process computes on, and where: set it, verify it, name the library that does the products."""
 
 from pathlib import Path
-from typing import Any
 
+from harness.bench.pools import pools, wrong_pools
 from harness.errors import HarnessError
+from harness.processor import usable_cores
+
+
+def require(threads: int) -> None:
+    """Raises HarnessError for more threads than there are cores: they would wait for each other's, and be timed."""
+    if threads > (cores := usable_cores()):
+        raise HarnessError(
+            f"wanted no more threads than the {cores} core{'s' * (cores != 1)} this process may use, found {threads}",
+            hint=f"--threads {cores}",
+        )
 
 
 def fix(threads: int) -> None:
-    """Sets torch's pool in this process; NumPy's BLAS took its own size from the environment when it was loaded."""
+    """Sets torch's pool in this process; NumPy's BLAS took its own size from the environment when it was loaded.
+
+    Raises HarnessError for more threads than there are cores.
+    """
     import torch
 
+    require(threads)
     torch.set_num_threads(threads)
 
 
 def verify(threads: int) -> None:
     """Raises HarnessError unless torch and every pool loaded into this process have exactly so many threads."""
-    import torch
-
-    found = {"torch": torch.get_num_threads()}
-    found |= {f"{pool['internal_api']} ({pool['prefix']})": pool["num_threads"] for pool in pools()}
-    wrong = [f"{name} has {count}" for name, count in sorted(found.items()) if count != threads]
-    if wrong:
+    if wrong := wrong_pools(threads):
         raise HarnessError(
-            f"wanted every pool on {threads} thread{'s' if threads > 1 else ''}, found: {', '.join(wrong)}",
-            hint=f"start with OMP_NUM_THREADS={threads} and OPENBLAS_NUM_THREADS={threads}; more than there are cores "
-            "is refused too",
+            f"wanted every pool on {threads} thread{'s' if threads > 1 else ''}, found: {wrong}",
+            hint=f"start with OMP_NUM_THREADS={threads} and OPENBLAS_NUM_THREADS={threads}",
         )
 
 
@@ -40,11 +48,3 @@ def blas() -> str:
         if pool["user_api"] == "blas" and not {"scipy.libs", "scipy", "torch"} & set(Path(pool["filepath"]).parts)
     ]
     return ", ".join(sorted({" ".join(name.split()) for name in names}))
-
-
-def pools() -> list[dict[str, Any]]:
-    """Every pool of threads that is loaded into this process, as threadpoolctl tells it."""
-    import threadpoolctl
-
-    found: list[dict[str, Any]] = threadpoolctl.threadpool_info()
-    return found

@@ -119,7 +119,7 @@ def test_a_revision_made_slower_is_found_beside_its_base(repository):
 def test_an_unknown_revision_is_told_in_words():
     done = harness("compare", "rnn@eager", "--base", "no-such-revision")
     assert done.returncode == 2
-    assert "git worktree add failed" in done.stderr
+    assert "found 'no-such-revision'" in done.stderr
 
 
 def test_the_doctor_keeps_what_it_found_where_reports_find_it(tmp_path):

@@ -129,11 +129,14 @@ def tamper(path: Path, name: str) -> None:
 
 
 def test_a_trial_replays_from_its_run_alone_and_a_tampered_value_is_found(command, grid, mgu_file, tmp_path):
-    mine = tmp_path / "mine.py"
+    mine, other = tmp_path / "mine.py", tmp_path / "other" / "mine.py"
+    other.parent.mkdir()
     mine.write_text(mgu_file.read_text())
-    flags = ("--cells", "mgu@eager", "--seeds", "1", "--measures", "accuracy,memory", "--plugin", "mine.py")
+    other.write_text(mgu_file.read_text().replace('"mgu"', '"another"'))
+    files = ("--plugin", "mine.py", "--plugin", "other/mine.py")
+    flags = ("--cells", "mgu@eager", "--seeds", "1", "--measures", "accuracy,memory", *files)
     assert command("run", "--grid", "small.toml", *flags).returncode == 0
-    mine.unlink()
+    mine.unlink(), other.unlink()
     (folder,) = (tmp_path / "results" / "runs").iterdir()
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     described = canonical.loads((folder / "run.json").read_text())

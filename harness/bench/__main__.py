@@ -1,9 +1,10 @@
 """A worker of some revision: `python harness/bench DESCRIPTOR`, with that revision on the path.
 
-It imports torch and that revision's `harness`, then serves a `Stopwatch` or a `Balance` over the connection of that
-descriptor. The first message it receives is the request: {"serve": "stopwatch" or "balance", "pair", "shape": {"batch",
-"length", "hidden", "inputs"}, "device", "dtype", "threads", "core", "tree"}. Of the revision it needs only
-`harness.build(pair, inputs=…, hidden=…, device=…, dtype=…)` and a layer called like torch.nn's.
+It imports torch and that revision's `harness`, then serves a `Stopwatch`, a `Balance` or a `Witness` over the
+connection of that descriptor, and ends with its parent. The first message it receives is the request: {"serve":
+"stopwatch", "balance" or "witness", "pair", "shape": {"batch", "length", "hidden", "inputs"}, "device", "dtype",
+"threads", "core", "tree", "parent"}. Of the revision it needs only `harness.build(pair, inputs=…, hidden=…, device=…,
+dtype=…)` and a layer called like torch.nn's.
 """
 
 import importlib.util
@@ -18,10 +19,14 @@ from typing import Any
 def main() -> None:
     """Serves until the other side is gone."""
     connection: Connection = Connection(int(sys.argv[1]))
-    request = connection.recv()
+    try:
+        request = connection.recv()
+    except EOFError:
+        return
     _import_bench()
-    from bench_of_the_referee import serving  # type: ignore[import-not-found]
+    from bench_of_the_referee import lifetime, serving  # type: ignore[import-not-found]
 
+    lifetime.die_with_parent(request["parent"])
     serving.serve(connection, partial(_served, request))
 
 
@@ -42,25 +47,56 @@ def _import_bench() -> None:
 def _served(request: dict[str, Any]) -> object:
     """The imports, on any core; then a core and threads. The layer is built when it is asked for."""
     import torch
-    from bench_of_the_referee import balance, step, stopwatch
+    from bench_of_the_referee import balance, step, stopwatch, witness
 
-    import harness
-
-    found = Path(harness.__file__).parent.parent
-    if found != Path(request["tree"]):
-        raise ImportError(f"wanted the harness of {request['tree']}, found that {found} comes first")
+    build = _build_of(Path(request["tree"]))
     if request["core"] is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {request["core"]})
     torch.set_num_threads(request["threads"])
-    kind = balance.Balance if request["serve"] == "balance" else stopwatch.Stopwatch
-    return kind(partial(_step, step, harness, request), request["device"])
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = request["dtype"] == "tf32"
+    make = partial(_make, build, request)
+    if request["serve"] == "witness":
+        return witness.Witness(make)
+    if request["serve"] == "balance":
+        return balance.Balance(partial(_step, step, make), request["device"])
+    return stopwatch.Stopwatch(partial(_step, step, make), request["device"], partial(_verify, request["threads"]))
 
 
-def _step(step: Any, harness: Any, request: dict[str, Any]) -> object:
+def _build_of(tree: Path) -> Any:
+    """`harness.build` of the revision whose files are in `tree`.
+
+    Installed plugins may lie in another checkout, the working tree's: what the revision itself has not is not there.
+    """
+    from bench_of_the_referee.serving import Mistake  # type: ignore[import-not-found]
+
+    sys.path[:] = [entry for entry in sys.path if not _is_of_another_checkout(Path(entry).resolve(), tree)]
+    try:
+        import harness
+    except ModuleNotFoundError as error:
+        raise Mistake(f"wanted a revision with the package harness: {error}") from error
+    found = Path(harness.__file__ or "").resolve().parent.parent
+    if found != tree:
+        raise Mistake(f"wanted the harness of {tree}, found that {found} comes first")
+    if not hasattr(harness, "build"):
+        raise Mistake("wanted a revision with harness.build, found none")
+    return harness.build
+
+
+def _is_of_another_checkout(entry: Path, tree: Path) -> bool:
+    """Whether a folder of the path, or the one it lies in, is a working tree of the harness other than `tree`."""
+    return any(
+        root != tree and (root / "harness").is_dir() and (root / "pyproject.toml").exists()
+        for root in (entry, entry.parent)
+    )
+
+
+def _make(build: Any, request: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """The layer, x, and what draws cotangents; x and they are the same for every revision."""
     import torch
 
-    shape, device, dtype = request["shape"], request["device"], getattr(torch, request["dtype"])
-    layer = harness.build(
+    shape, device = request["shape"], request["device"]
+    dtype = torch.float32 if request["dtype"] == "tf32" else getattr(torch, request["dtype"])
+    layer = build(
         request["pair"], inputs=shape["inputs"], hidden=shape["hidden"], device=device, dtype=request["dtype"]
     )
     generator = torch.Generator().manual_seed(0)
@@ -69,8 +105,20 @@ def _step(step: Any, harness: Any, request: dict[str, Any]) -> object:
         return torch.randn(*size, generator=generator, dtype=torch.float64).to(device, dtype)
 
     x = normal(shape["length"], shape["batch"], shape["inputs"]).requires_grad_()
+    return layer, x, lambda like: normal(*like.shape)
+
+
+def _step(step: Any, make: Any) -> object:
+    layer, x, draw = make()
     leaves = [x, *(parameter for _, parameter in layer.named_parameters())]
-    return step.Step(layer, x, leaves, lambda like, _: normal(*like.shape))
+    return step.Step(layer, x, leaves, lambda like, _: draw(like))
+
+
+def _verify(threads: int) -> None:
+    from bench_of_the_referee import pools, serving
+
+    if wrong := pools.wrong_pools(threads):
+        raise serving.Mistake(f"wanted every pool on {threads} threads, found: {wrong}")
 
 
 if __name__ == "__main__":

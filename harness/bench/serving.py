@@ -10,6 +10,11 @@ from typing import Any, NoReturn
 FRAMES = 30
 """The innermost frames of a worker's traceback that its caller gets to see."""
 
+
+class Mistake(Exception):
+    """What the reader of its message can mend."""
+
+
 Reply = tuple[Any, ...]
 """("returned", value), or ("raised", kind, summary, traceback), kind being mistake, memory or other. Plain data only:
 the two sides may run different revisions of everything but this file."""
@@ -41,11 +46,17 @@ def serve(connection: Connection, prepare: Callable[[], object]) -> NoReturn:
         os._exit(code)
 
 
-def _raised(error: Exception) -> Reply:
-    """torch's own out-of-memory errors are no MemoryErrors, and another revision's HarnessError is not ours: names."""
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out: torch has an error of its own for CUDA, and a RuntimeError for the CPU."""
     names = {kind.__name__ for kind in type(error).__mro__}
-    if "HarnessError" in names:
+    return bool(names & {"MemoryError", "OutOfMemoryError"}) or "can't allocate memory" in str(error)
+
+
+def _raised(error: Exception) -> Reply:
+    """Another revision's HarnessError is not ours: kinds are told by their names."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if names & {"HarnessError", "Mistake"}:
         return "raised", "mistake", str(error), ""
-    kind = "memory" if names & {"MemoryError", "OutOfMemoryError"} else "other"
+    kind = "memory" if is_out_of_memory(error) else "other"
     summary = "".join(traceback.format_exception_only(error)).strip()
     return "raised", kind, summary, "".join(traceback.format_exception(error, limit=-FRAMES))

@@ -55,6 +55,8 @@ def main() -> None:
         sys.exit(harness.main(standalone_mode=False) or 0)
     except HarnessError as error:
         click.echo(f"error: {error.message}", err=True)
+        if error.detail:
+            click.echo(error.detail, err=True)
         if error.hint:
             click.echo(f"hint: {error.hint}", err=True)
         sys.exit(2)

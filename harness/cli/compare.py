@@ -1,7 +1,8 @@
 """`harness compare`: two sides against each other, with a verdict."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import click
 from harness import plugins, store
 from harness.cli.options import json_option, plugin_option, results_option
 from harness.compare.claims import Claim, Condition, parse_condition
-from harness.compare.pairs import TIMING, Circumstances, choose, compare_pairs
+from harness.compare.laboratory import TIMING, Circumstances
+from harness.compare.notices import Notice
+from harness.compare.pairs import choose, compare_pairs
 from harness.compare.recorded import compare_recorded
 from harness.compare.revisions import compare_revisions
 from harness.compare.sentences import sentence
@@ -58,23 +61,37 @@ def command(
     accuracy is read from recorded trainings. The verdict is said of A.
     """
     wanted = [parse_condition(text) for text in conditions]
-    claims = []
-    for claim in _claims(a, b, base, settings):
-        claims.append(claim)
-        if not as_json:
-            click.echo(sentence(claim))
-    if not claims:
+    claims: list[Claim] = []
+    notices: list[str] = []
+    interrupted = False
+    with Stopping() as stopping, closing(_found(a, b, base, settings, stopping)) as found:
+        try:
+            with stopping.at_once():
+                for one in found:
+                    if isinstance(one, Claim):
+                        claims.append(one)
+                        if not as_json:
+                            click.echo(sentence(one))
+                    else:
+                        notices.append(one.text)
+                        click.echo(one.text, err=True)
+        except KeyboardInterrupt:
+            interrupted = True
+    if not claims and not interrupted:
         raise HarnessError("wanted something to compare, found nothing", hint="--measures speed,memory")
     failed = _failures(claims, wanted)
     if as_json:
-        document = {"schema": 1, "comparisons": [claim.to_plain() for claim in claims], "failed": failed}
-        click.echo(json.dumps(document, ensure_ascii=False))
+        comparisons = [claim.to_plain() for claim in claims]
+        told = {"notices": notices, "interrupted": interrupted}
+        click.echo(json.dumps({"schema": 1, "comparisons": comparisons, "failed": failed, **told}, ensure_ascii=False))
     for failure in failed:
         click.echo(failure, err=True)
-    ctx.exit(1 if failed else 0)
+    ctx.exit(130 if interrupted else 1 if failed else 0)
 
 
-def _claims(a: str, b: str | None, base: str | None, settings: dict[str, Any]) -> Iterator[Claim]:
+def _found(
+    a: str, b: str | None, base: str | None, settings: dict[str, Any], stopping: Stopping
+) -> Generator[Claim | Notice, None, None]:
     measures = tuple(split_list(settings["measures"]))
     for measure in measures:
         if measure not in MEASURES:
@@ -93,19 +110,36 @@ def _claims(a: str, b: str | None, base: str | None, settings: dict[str, Any]) -
         timing=_timing(settings["pairs"], settings["budget"]),
     )
     measured = {"speed", "memory"} & set(measures)
-    with Stopping() as stopping:
-        if base is not None:
-            ours = choose(parse(a), catalog, quick.order, circumstances)
-            yield from compare_revisions(ours, base, circumstances, stopping)
-        elif measured:
-            ours, theirs = (choose(parse(side), catalog, quick.order, circumstances) for side in (a, b or ""))
-            yield from compare_pairs(ours, theirs, catalog, circumstances, stopping)
+    if base is not None:
+        _check_base(circumstances)
+        if "accuracy" in measures:
+            yield Notice("accuracy is not compared: trainings are recorded for cells, not for revisions")
+        ours = choose(parse(a), catalog, quick.order, circumstances)
+        yield from compare_revisions(ours, base, catalog, circumstances, stopping)
+    elif measured:
+        ours, theirs = (choose(parse(side), catalog, quick.order, circumstances) for side in (a, b or ""))
+        yield from compare_pairs(ours, theirs, catalog, circumstances, stopping)
     if "accuracy" in measures and b is not None:
         yield from compare_recorded(parse(a), parse(b), store.read_run(settings["results"], settings["run"]))
 
 
+def _check_base(circumstances: Circumstances) -> None:
+    """What a revision can be asked. Raises HarnessError for anything else."""
+    if circumstances.plugin_files:
+        files = ", ".join(map(str, circumstances.plugin_files))
+        raise HarnessError(
+            f"wanted a pair of the repository's own with --base, found --plugin {files}",
+            hint="a file outside the repository has no revisions; compare two cells instead",
+        )
+    if not {"speed", "memory"} & set(circumstances.measures):
+        found = ", ".join(circumstances.measures)
+        raise HarnessError(f"wanted speed or memory to compare with a revision, found {found}")
+
+
 def _timing(pairs: int, budget: float) -> TimingSettings:
     """As many pairs at least, and so many seconds; the shorter, the fewer rounds a pair."""
+    if not budget > 0:
+        raise HarnessError(f"wanted a budget above 0 seconds, found {budget:g}", hint="--budget 24")
     seconds = min(TIMING.seconds, budget / 3)
     return replace(TIMING, pairs=pairs, most_pairs=max(pairs, TIMING.most_pairs), budget=budget, seconds=seconds)
 

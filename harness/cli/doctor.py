@@ -1,6 +1,7 @@
 """`harness doctor`: what this machine's timings are worth."""
 
 import json
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -8,11 +9,13 @@ import click
 
 from harness import doctor, machine, plugins
 from harness.cli.options import json_option, results_option
-from harness.compare.pairs import Circumstances, choose, compare_pairs
+from harness.compare.laboratory import Circumstances
+from harness.compare.notices import Notice
+from harness.compare.pairs import choose, compare_pairs
 from harness.compare.sentences import sentence
 from harness.executors.stopping import Stopping
 from harness.grid import load_grid
-from harness.noise import keep
+from harness.noise import folder_in, keep
 from harness.settings import TimingSettings
 from harness.spelling import Spelling, parse
 
@@ -29,6 +32,7 @@ def command(pair: str | None, comparisons: int, results: Path, as_json: bool) ->
     how small a difference would be found? Half a minute. The answer is kept under the machine's fingerprint, and
     reports show it.
     """
+    folder_in(results)  # before half a minute's work
     facts = machine.facts()
     found = list(doctor.spoilers(facts))
     if not as_json:
@@ -39,11 +43,18 @@ def command(pair: str | None, comparisons: int, results: Path, as_json: bool) ->
     wanted = parse(pair) if pair else Spelling(next(iter(catalog.cells)), backend=None)
     side = choose(wanted, catalog, grid.versus, circumstances)
     claims = []
-    with Stopping() as stopping:
-        for claim in compare_pairs(side, side, catalog, circumstances, stopping):
-            claims.append(claim)
+    with (
+        Stopping() as stopping,
+        closing(compare_pairs(side, side, catalog, circumstances, stopping)) as comparing,
+        stopping.at_once(),
+    ):
+        for one in comparing:
+            if isinstance(one, Notice):
+                click.echo(one.text, err=True)
+                continue
+            claims.append(one)
             if not as_json:
-                click.echo(f"  {sentence(claim)}", err=True)
+                click.echo(f"  {sentence(one)}", err=True)
     noise = doctor.noise_of(claims, machine.fingerprint(facts))
     path = keep(noise, results)
     if as_json:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from harness import machine
 from harness.grid import Grid, load_grid
 from harness.selection import Selection, select
 
@@ -58,5 +59,7 @@ def selection_options(function: F) -> F:
 
 
 def chosen_grid(grid: str, **flags: Any) -> Grid:
-    """The grid that the flags describe. Raises HarnessError for what they get wrong."""
-    return select(load_grid(grid), Selection(**flags))
+    """The grid that the flags describe. Raises HarnessError for what they get wrong, or where its device is missing."""
+    chosen = select(load_grid(grid), Selection(**flags))
+    machine.require(chosen.device)
+    return chosen

@@ -5,8 +5,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from harness.events import Event, Grown, Opened, Recorded
-from harness.executors.local import Started
+from harness.executors.local import Started, Waiting
 from harness.executors.stopping import Stopping
+from harness.locks import WAITING
 from harness.record import Record, Status
 
 
@@ -32,6 +33,7 @@ class Progress:
         )
         self._task = self._bar.add_task("planning", total=None, left="")
         self._running: dict[str, str] = {}
+        self._waited = False
 
     def __enter__(self) -> "Progress":
         self._bar.start()
@@ -53,6 +55,10 @@ class Progress:
             self._bar.update(self._task, total=total)
         elif isinstance(event, Started):
             self._running[event.request.trial.id] = str(event.request.trial)
+        elif isinstance(event, Waiting):
+            if not self._waited:
+                self._console.print(WAITING, highlight=False)
+            self._waited = True
         elif isinstance(event, Recorded):
             self._record(event.record)
         self._draw()

@@ -1,6 +1,7 @@
 """`harness replay ID`: is the answer still the same?"""
 
 import json
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from harness import replay
 from harness.cli.options import json_option, results_option
 from harness.cli.recorded import recorded
 from harness.executors.stopping import Stopping
+from harness.locks import WAITING
 from harness.replay import Again, Change, Replay
+from harness.settings import check_timeout
 
 PARTS = {
     "core": "the harness's own sources",
@@ -36,21 +39,28 @@ def command(ctx: click.Context, id: str, results: Path, timeout: float, as_json:
     bit; intervals of times must overlap. First it says what has changed since. Nothing is written. Exit 0: the same;
     1: different.
     """
+    check_timeout(timeout)
     found = recorded(results, id)
     run, record = next((one for one in reversed(found) if one[1].answer), found[-1])
     prepared = replay.prepare(record, results / "runs" / run)
     if not as_json:
         _show_changes(prepared, run)
-    with Stopping() as stopping:
-        again = replay.ask(prepared, timeout, stopping)
-    if again is None:
-        ctx.exit(130)
+    again = _ask(prepared, timeout)
     differing = replay.differences(prepared, again)
     if as_json:
         click.echo(json.dumps(_document(prepared, run, again, differing), ensure_ascii=False))
     else:
         _show_answer(prepared, again, differing)
     ctx.exit(1 if differing else 0)
+
+
+def _ask(prepared: Replay, timeout: float) -> Again:
+    with Stopping() as stopping, closing(replay.ask(prepared, timeout, stopping)) as asked, stopping.at_once():
+        for event in asked:
+            if isinstance(event, Again):
+                return event
+            click.echo(WAITING, err=True)
+    raise KeyboardInterrupt
 
 
 def _show_changes(prepared: Replay, run: str) -> None:

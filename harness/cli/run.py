@@ -1,6 +1,7 @@
 """`harness run`: run a grid."""
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def command(
 ) -> None:
     """Run a grid: what has an answer already is not run again.
 
-    Ctrl-C once finishes what runs, twice stops; what is recorded stays recorded.
+    Ctrl-C once finishes what runs, but gives up a timing; twice stops. What is recorded stays recorded.
     """
     grid = chosen_grid(**selection)
     catalog = _load(plugins)
@@ -47,8 +48,12 @@ def command(
         click.echo(f"missing: {missing.name}: {missing.reason}", err=True)
     options = RunOptions(results=results, plugin_files=plugins, jobs=jobs, fresh=fresh)
     folder = None
-    with Stopping() as stopping, Progress(stopping) as progress:
-        for event in run(grid, catalog, options, stopping):
+    with (
+        Stopping() as stopping,
+        Progress(stopping) as progress,
+        closing(run(grid, catalog, options, stopping)) as events,
+    ):
+        for event in events:
             progress.show(event)
             if isinstance(event, Opened):
                 folder = event.folder

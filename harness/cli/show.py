@@ -41,6 +41,8 @@ def command(id: str, plugins: tuple[Path, ...], results: Path, as_json: bool) ->
     for name, measured in record.values.items():
         click.echo(f"  {name:<32} {measured.value} {measured.unit}".rstrip())
     click.echo(f"  {'seconds':<32} {record.seconds:g} s\n  {'attempts':<32} {record.attempts}")
+    if record.waited:
+        click.echo(f"  {'waited for other timings':<32} {record.waited:g} s")
     click.echo(f"  {'answer digest':<32} {record.answer}\n  {'basis':<32} {record.basis}")
     if record.output:
         click.echo(f"\nend of its output\n{record.output}")

@@ -1,56 +1,30 @@
 """Two cells on their backends: each passes its gate, then they are timed against each other and weighed."""
 
 import math
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from harness.backend import Dtype
 from harness.choosing import why_not
 from harness.compare.claims import Claim
+from harness.compare.laboratory import Circumstances, Laboratory
+from harness.compare.notices import Notice
 from harness.errors import HarnessError
-from harness.executors.local import Started, execute
 from harness.executors.stopping import Stopping
-from harness.isolation.client import ForkServer, environment
-from harness.isolation.request import Request, Result
+from harness.isolation.request import Result
 from harness.measures.referee import COLD_MODES, MODES
 from harness.planning import gates_of
 from harness.plugins import Catalog
-from harness.record import Status
-from harness.settings import LayerShape, TimingSettings
+from harness.settings import LayerShape
 from harness.spelling import Spelling
 from harness.statistics import Estimate
 from harness.trial import Subject, Trial
 from harness.verdict import MARGIN, judge
 
-TIMING = TimingSettings(pairs=8, most_pairs=16, rounds=24, seconds=6.0, budget=24.0)
-"""At most half a minute: eight pairs, more only where the interval is wider than 1 % either way."""
-Arrays = dict[str, NDArray[Any]]
 WEIGHED = {
     "train peak": "train_peak_bytes",
     "forward peak": "forward_peak_bytes",
     "kept for backward": "activation_bytes",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Circumstances:
-    """Where and how two sides meet."""
-
-    shapes: tuple[LayerShape, ...]
-    measures: tuple[str, ...] = ("speed", "memory")
-    device: str = "cpu"
-    dtype: Dtype = "float32"
-    threads: int = 1
-    timing: TimingSettings = TIMING
-    plugin_files: tuple[Path, ...] = ()
-    timeout: float = 600.0
 
 
 def choose(spelling: Spelling, catalog: Catalog, order: Iterable[str], circumstances: Circumstances) -> Spelling:
@@ -69,7 +43,7 @@ def choose(spelling: Spelling, catalog: Catalog, order: Iterable[str], circumsta
 
 def compare_pairs(
     a: Spelling, b: Spelling, catalog: Catalog, circumstances: Circumstances, stopping: Stopping
-) -> Iterator[Claim]:
+) -> Generator[Claim | Notice, None, None]:
     """Claims about A beside B, shape by shape, as they are found.
 
     Both pass their gates first. Raises HarnessError where one does not, and where a trial ends without a result.
@@ -78,55 +52,12 @@ def compare_pairs(
     gates = dict.fromkeys(gate for trial in asked for gate in gates_of(trial))
     with Laboratory(circumstances, stopping) as laboratory:
         for gate in gates:
-            laboratory.answer(gate)
+            yield from laboratory.ask(gate)
         for shape in circumstances.shapes:
-            trials = {trial: None for trial in asked if trial.shape == shape}
-            results = {trial: laboratory.answer(trial)[0] for trial in trials}
+            results = {}
+            for trial in dict.fromkeys(trial for trial in asked if trial.shape == shape):
+                results[trial], _ = yield from laboratory.ask(trial)
             yield from _claims(results, circumstances)
-
-
-class Laboratory:
-    """Answers trials one after the other in children of one fork server; nothing is recorded. A context manager."""
-
-    def __init__(self, circumstances: Circumstances, stopping: Stopping) -> None:
-        self._circumstances, self._stopping = circumstances, stopping
-
-    def __enter__(self) -> "Laboratory":
-        self._scratch = tempfile.TemporaryDirectory(prefix="harness-")
-        self._server = ForkServer(environment(self._circumstances.threads))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.__exit__()
-        self._scratch.cleanup()
-
-    def answer(self, trial: Trial) -> tuple[Result, Arrays]:
-        """Values and arrays of a trial that ended well. Raises HarnessError with status and reason where it did not."""
-        request = Request(
-            trial=trial,
-            folder=Path(self._scratch.name) / trial.id,
-            plugin_files=tuple(file.absolute() for file in self._circumstances.plugin_files),
-            timeout=self._circumstances.timeout,
-            spawn=trial.device != "cpu",
-        )
-        for event in execute(self._server, [request], slots=1, stopping=self._stopping):
-            if isinstance(event, Started):
-                continue
-            if event.result.status != Status.OK:
-                raise HarnessError(
-                    f"{trial} ended as {event.result.status}: {event.result.reason}", hint=event.output.strip() or ""
-                )
-            arrays = _read(event.arrays)
-            shutil.rmtree(request.folder, ignore_errors=True)  # the same question may be asked again
-            return event.result, arrays
-        raise KeyboardInterrupt
-
-
-def _read(path: Path | None) -> Arrays:
-    if path is None:
-        return {}
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
 
 
 def _trials(

@@ -5,12 +5,10 @@ itself is the working tree's, so that a change of the harness's own clock never 
 """
 
 import os
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +16,23 @@ import numpy as np
 
 import harness
 from harness import seeds, statistics
+from harness.compare.checkout import checkout
 from harness.compare.claims import Claim
-from harness.compare.pairs import WEIGHED, Circumstances, memory_claim
+from harness.compare.laboratory import Circumstances, Laboratory
+from harness.compare.notices import Notice
+from harness.compare.outcomes import difference
+from harness.compare.pairs import WEIGHED, memory_claim
 from harness.errors import HarnessError
 from harness.executors.stopping import Stopping
 from harness.isolation.client import environment
-from harness.locks import exclusive_timing
+from harness.locks import WAITING, TimingTurn
 from harness.measures.conditions import Conditions, quiet_cores
 from harness.measures.referee import MODES, Played, log_ratios, play
-from harness.measures.workers import Worker, executed
+from harness.measures.workers import Worker, WorkerFailed, executed
+from harness.plugins import Catalog
 from harness.settings import LayerShape
 from harness.spelling import Spelling
+from harness.trial import Subject, Trial
 from harness.verdict import MARGIN, judge
 
 TREE = Path(harness.__file__).resolve().parent.parent
@@ -40,46 +44,81 @@ MOST_PADDING = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Meeting:
-    """A pair at two revisions and one shape: the names of the sides, their trees, and what both are asked."""
+    """A pair at two revisions and one shape: the names of the sides, their trees, and what both are asked.
+
+    `differs`: in words, what the two do not compute alike.
+    """
 
     names: tuple[str, str]
     trees: tuple[Path, Path]
     shape: LayerShape
     request: Mapping[str, Any]
+    differs: str = ""
 
     def worker(self, side: int, serve: str, *, core: int | None = None, padding: int = 0) -> Worker:
-        """A fresh interpreter of one side."""
-        request = {**self.request, "serve": serve, "core": core, "tree": str(self.trees[side])}
-        variables = _environment(self.trees[side], self.request["threads"], padding)
-        return executed(self.names[side], [sys.executable, str(BENCH)], variables, request)
+        """A fresh interpreter of one side. What it leaves in a folder for temporary files goes with the base's tree."""
+        threads, tree = self.request["threads"], self.trees[side]
+        request = {**self.request, "serve": serve, "core": core, "tree": str(tree), "parent": os.getpid()}
+        variables = _environment(tree, threads, padding) | {"TMPDIR": str(self.trees[1].parent)}
+        command = [sys.executable, str(BENCH)]
+        return executed(self.names[side], command, variables, request, stopped=threads > 1)
 
 
-def compare_revisions(pair: Spelling, base: str, circumstances: Circumstances, stopping: Stopping) -> Iterator[Claim]:
+def compare_revisions(
+    pair: Spelling, base: str, catalog: Catalog, circumstances: Circumstances, stopping: Stopping
+) -> Iterator[Claim | Notice]:
     """Claims about the working tree beside `base`, shape by shape.
 
-    Raises HarnessError outside a repository, for an unknown revision, and where a revision cannot build the pair.
+    The working tree's pair passes its gate first. Where the two revisions do not compute the same, that is told before
+    anything is timed, and every claim bears it. Raises HarnessError outside a repository, for an unknown revision,
+    where the gate is failed, and where a revision cannot build the pair.
     """
-    with _worktree(base) as tree:
+    with checkout(TREE, base) as tree, _failures_in_words():
+        with Laboratory(circumstances, stopping) as laboratory:
+            yield from laboratory.ask(_gate(pair, catalog, circumstances))
         for shape in circumstances.shapes:
-            if stopping.draining:
-                raise KeyboardInterrupt
-            request = {
-                "pair": str(pair),
-                "shape": asdict(shape),
-                "device": circumstances.device,
-                "dtype": circumstances.dtype,
-                "threads": circumstances.threads,
-            }
-            meeting = _Meeting(names=(str(pair), f"{pair} at {base}"), trees=(TREE, tree), shape=shape, request=request)
+            meeting = _meet(pair, base, tree, shape, circumstances)
+            if meeting.differs:
+                yield Notice(f"the two revisions compute different things: {meeting.differs} ({shape})")
             if "speed" in circumstances.measures:
                 yield from _times(meeting, circumstances)
             if "memory" in circumstances.measures:
                 yield from _weights(meeting)
 
 
-def _times(meeting: _Meeting, circumstances: Circumstances) -> Iterator[Claim]:
+def _gate(pair: Spelling, catalog: Catalog, circumstances: Circumstances) -> Trial:
+    return Trial(
+        measure="conformance",
+        cell=Subject.of(catalog.cell(Spelling(pair.name, pair.options))),
+        backend=pair.backend or "",
+        device=circumstances.device,
+        dtype=circumstances.dtype,
+    )
+
+
+def _meet(pair: Spelling, base: str, tree: Path, shape: LayerShape, circumstances: Circumstances) -> _Meeting:
+    """Both sides at a shape, and whether they make the same of one input."""
+    request = {
+        "pair": str(pair),
+        "shape": asdict(shape),
+        "device": circumstances.device,
+        "dtype": circumstances.dtype,
+        "threads": circumstances.threads,
+    }
+    names = str(pair), f"{pair} at {base}"
+    meeting = _Meeting(names=names, trees=(TREE, tree), shape=shape, request=request)
+    with ExitStack() as stack:
+        started = [stack.push(meeting.worker(side, "witness")) for side in range(2)]
+        ours, theirs = (worker.__enter__().ask("outcome") for worker in started)
+    return replace(meeting, differs=difference(ours, theirs, circumstances.dtype))
+
+
+def _times(meeting: _Meeting, circumstances: Circumstances) -> Iterator[Claim | Notice]:
     entropy = int.from_bytes(os.urandom(6), "little")
-    with exclusive_timing():
+    with TimingTurn() as turn:
+        if not turn.held:
+            yield Notice(WAITING)
+        turn.wait()
         before, cores = Conditions.now(), quiet_cores()
 
         def start(number: int, side: int) -> Worker:
@@ -102,7 +141,8 @@ def _weights(meeting: _Meeting) -> Iterator[Claim]:
         raise HarnessError("wanted memray to weigh a step on the CPU, found none", hint="--measures speed")
     for measure, name in WEIGHED.items():
         sides = (float(found[0][name]), float(found[1][name]))
-        yield memory_claim(meeting.names, measure, str(meeting.shape), sides)
+        claim = memory_claim(meeting.names, measure, str(meeting.shape), sides)
+        yield replace(claim, details={**claim.details, "differs": meeting.differs})
 
 
 def _claim(meeting: _Meeting, mode: str, played: Played, margin: float, disturbed: str) -> Claim:
@@ -126,6 +166,7 @@ def _claim(meeting: _Meeting, mode: str, played: Played, margin: float, disturbe
             "b_first_seconds": float(first[1]),
             "disturbed": disturbed,
             "steady": played.steady,
+            "differs": meeting.differs,
         },
     )
 
@@ -137,22 +178,10 @@ def _environment(tree: Path, threads: int, padding: int) -> dict[str, str]:
 
 
 @contextmanager
-def _worktree(base: str) -> Iterator[Path]:
-    """A folder with the commit `base` checked out, removed afterwards."""
-    if not (TREE / ".git").exists():
-        raise HarnessError(
-            f"wanted the harness to run from its repository, found none at {TREE}", hint="pip install -e ."
-        )
-    with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
-        tree = Path(scratch).resolve() / "base"
-        _git("worktree", "add", "--quiet", "--detach", str(tree), f"{base}^{{commit}}")
-        try:
-            yield tree
-        finally:
-            _git("worktree", "remove", "--force", str(tree))
-
-
-def _git(*arguments: str) -> None:
-    done = subprocess.run(["git", "-C", str(TREE), *arguments], capture_output=True, text=True)
-    if done.returncode:
-        raise HarnessError(f"git {arguments[0]} {arguments[1]} failed: {done.stderr.strip()}")
+def _failures_in_words() -> Iterator[None]:
+    """What a worker could not do is the comparison's error; the worker's own traceback stands beside it."""
+    try:
+        yield
+    except (WorkerFailed, MemoryError) as error:
+        summary, _, trace = str(error).partition("\n\n")
+        raise HarnessError(summary, detail="" if isinstance(error, MemoryError) else trace) from error

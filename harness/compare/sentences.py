@@ -25,16 +25,21 @@ def _speed(claim: Claim) -> str:
     )
     notes = [str(claim.details.get("disturbed") or "")]
     notes += ["" if claim.details.get("steady", True) else "a side did not become steady in its warm-up"]
-    return told + "".join(f"; {note}" for note in notes if note)
+    return told + "".join(f"; {note}" for note in notes if note) + _unlike(claim)
+
+
+def _unlike(claim: Claim) -> str:
+    """Sides that compute different things may be compared; what the comparison means is the reader's to say."""
+    differs = claim.details.get("differs")
+    return f"; the two compute different things: {differs}" if differs else ""
 
 
 def _memory(claim: Claim) -> str:
     ours, theirs = claim.sides
-    told = claim.verdict != "same" and math.isfinite(claim.estimate.value)
-    ratio = f"; {claim.b} takes {number(claim.estimate.value)} times as much" if told else ""
-    return (
-        f"{claim.verdict:<9} {claim.measure}: {claim.a} {size(ours)}, {claim.b} {size(theirs)}{ratio} ({claim.where})"
-    )
+    apart = claim.verdict != "same" and math.isfinite(claim.estimate.value)
+    ratio = f"; {claim.b} takes {number(claim.estimate.value)} times as much" if apart else ""
+    sides = f"{claim.a} {size(ours)}, {claim.b} {size(theirs)}"
+    return f"{claim.verdict:<9} {claim.measure}: {sides}{ratio} ({claim.where})" + _unlike(claim)
 
 
 def _accuracy(claim: Claim) -> str:

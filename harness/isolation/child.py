@@ -5,6 +5,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from harness.bench.serving import is_out_of_memory
 from harness.errors import HarnessError
 from harness.isolation.request import Request, write_result
 from harness.record import Answer, Status
@@ -28,16 +29,12 @@ def _answer(request: Request) -> Answer:
         return Answer(values={}, status=Status.ERROR, reason=str(error))
     except Exception as error:  # noqa: BLE001 -- one of the two places: ending a trial
         traceback.print_exc()
-        status = Status.OOM if _is_out_of_memory(error) else Status.ERROR
+        status = Status.OOM if is_out_of_memory(error) else Status.ERROR
         text = str(error).strip().splitlines()
         return Answer(values={}, status=status, reason=f"{type(error).__name__}: {text[0] if text else 'no message'}")
     if isinstance(answer, Answer):
         return answer
     return Answer(values={}, status=Status.BAD_RESULT, reason=f"wanted an Answer, found {type(answer).__name__}")
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
 
 
 if __name__ == "__main__":

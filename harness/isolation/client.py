@@ -38,6 +38,7 @@ class ForkServer:
 
     def __exit__(self, *_: object) -> None:
         self._channel.close()
+        self._process.terminate()  # heard only while it still imports, when nothing runs yet
         self._process.wait()
 
     def fileno(self) -> int:

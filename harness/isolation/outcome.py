@@ -14,16 +14,20 @@ OUTPUT_KEPT = 3000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a trial ended: its result, the end of its output, the seconds it took, its arrays' file if any."""
+    """How a trial ended: its result, the end of its output, the seconds it took, its arrays' file if any.
+
+    `waited`: seconds before it began, while something else on this machine was timed.
+    """
 
     request: Request
     result: Result
     output: str
     seconds: float
     arrays: Path | None
+    waited: float = 0.0
 
 
-def conclude(request: Request, wait_status: int, seconds: float, *, killed: bool) -> Outcome:
+def conclude(request: Request, wait_status: int, seconds: float, *, killed: bool, waited: float = 0.0) -> Outcome:
     """The outcome of a child that has ended; `killed`: the runner ended it at its deadline."""
     result = _result(request, wait_status, killed=killed)
     arrays = request.folder / ARRAYS
@@ -33,6 +37,7 @@ def conclude(request: Request, wait_status: int, seconds: float, *, killed: bool
         output="" if result.status == Status.OK else _tail(request.folder / OUTPUT),
         seconds=seconds,
         arrays=arrays if result.arrays_sha256 and arrays.exists() else None,
+        waited=waited,
     )
 
 

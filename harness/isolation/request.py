@@ -27,6 +27,11 @@ class Request:
     timeout: float
     spawn: bool = False
 
+    @property
+    def timed(self) -> bool:
+        """Whether nothing else on this machine may be timed meanwhile."""
+        return self.trial.measure == "speed"
+
     def write(self) -> Path:
         """Writes the request into its folder and returns the file."""
         plain = {

@@ -18,9 +18,9 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.bench.lifetime import die_with_parent
 from harness.isolation.output import redirect_output
 from harness.isolation.request import OUTPUT, Request
-from harness.lifetime import die_with_parent
 
 MEASURES = ("accuracy", "conformance", "memory", "speed")
 LAZY = ("torch._dynamo", "torch._inductor.config", "memray")
@@ -40,7 +40,8 @@ def preload() -> None:
 
 
 def serve(channel: socket.socket) -> None:
-    """Runs until the other side closes the socket."""
+    """Runs until the other side closes the socket, then ends every child's session; SIGTERM cannot come before that."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     running: dict[int, str] = {}
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)

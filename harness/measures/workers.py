@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
+from harness.bench.lifetime import die_with_parent
 from harness.bench.serving import serve
 from harness.errors import HarnessError
-from harness.lifetime import die_with_parent
 
 
 class WorkerFailed(Exception):
@@ -99,7 +99,9 @@ def forked(name: str, prepare: Callable[[], object], *, stopped: bool = False) -
     return Worker(name, ours, pid, wait=lambda: os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), stopped=stopped)
 
 
-def executed(name: str, command: Sequence[str], variables: Mapping[str, str], request: object) -> Worker:
+def executed(
+    name: str, command: Sequence[str], variables: Mapping[str, str], request: object, *, stopped: bool = False
+) -> Worker:
     """A worker started as a command: its last argument is its end of the connection, its first message `request`."""
     ours, theirs = multiprocessing.Pipe()
     process = subprocess.Popen(
@@ -111,7 +113,7 @@ def executed(name: str, command: Sequence[str], variables: Mapping[str, str], re
     )
     theirs.close()
     ours.send(request)
-    return Worker(name, ours, process.pid, wait=process.wait)
+    return Worker(name, ours, process.pid, wait=process.wait, stopped=stopped)
 
 
 def _prepared(prepare: Callable[[], object], parent: int) -> object:
