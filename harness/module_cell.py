@@ -48,15 +48,16 @@ class States:
 class ModuleCell(Cell):
     """What a `torch.nn.Module` computes, whatever that is: it learns, is timed and weighed, and has no equation.
 
-    `make(I, H)` gives a new module in float32 on the CPU; `module(x, state)` gives y and the final state, with `x`: [T, B, I],
-    `y`: [T, B, H], and `state` None or what an earlier call returned: tensors in any nesting, each with one axis for the
-    batch. Its initial weights are those it draws itself, from torch's generator; its initial state is zeros where one is given.
+    `make(I, H)` gives a new module in float32 on the CPU; `module(x, state)` gives y and the final state, with
+    `x`: [T, B, I], `y`: [T, B, H], and `state` None or what an earlier call returned: tensors in any nesting, each
+    with one axis for the batch. Its initial weights are those it draws itself, from torch's generator; where the
+    harness gives it an initial state, that is zeros.
     """
 
     has_equation = False
 
     def __init__(self, about: About, make: Make) -> None:
-        self.about = about  # type: ignore[misc] -- every module has a description of its own
+        vars(self)["about"] = about  # each module has a description of its own
         self._make = make
         self._facts = lru_cache(maxsize=None)(self._found)
 

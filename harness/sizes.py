@@ -30,7 +30,10 @@ class Layers:
         return sum(count(cell, I, self.hidden).total for I in self.inputs)
 
     def measured(self, cell: Cell, itemsize: int) -> dict[str, Measured]:
-        """What a record says of its sizes beside the parameters; `itemsize`: bytes of a number. FLOPs need an equation."""
+        """What a record says of its sizes beside the parameters; `itemsize`: bytes of a number.
+
+        Without an equation nobody can count FLOPs.
+        """
         sizes = {"state_bytes": Measured(self.states(cell) * itemsize, "bytes")}
         return sizes | ({"flops_per_step": Measured(self.flops(cell))} if cell.has_equation else {})
 
