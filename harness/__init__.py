@@ -6,6 +6,7 @@ from harness.cell import Cell, Example
 from harness.doors import build, load
 from harness.errors import HarnessError
 from harness.hookspecs import hookimpl
+from harness.module_cell import ModuleCell, module_cell
 from harness.task import Batch, Criterion, Kind, Metric, Problem, Real, Symbols, Task
 from harness.unroll import unroll
 
@@ -23,6 +24,7 @@ __all__ = [
     "Layer",
     "LayerPlan",
     "Metric",
+    "ModuleCell",
     "Problem",
     "Real",
     "Symbols",
@@ -30,5 +32,6 @@ __all__ = [
     "build",
     "hookimpl",
     "load",
+    "module_cell",
     "unroll",
 ]

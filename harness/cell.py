@@ -41,6 +41,7 @@ class Cell(ABC):
     """
 
     about: ClassVar[About]
+    has_equation: ClassVar[bool] = True
 
     @abstractmethod
     def parameters(self, I: int, H: int) -> dict[str, Shape]:

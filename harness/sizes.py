@@ -30,11 +30,12 @@ class Layers:
         return sum(count(cell, I, self.hidden).total for I in self.inputs)
 
     def measured(self, cell: Cell, itemsize: int) -> dict[str, Measured]:
-        """What a record says of its sizes beside the parameters; `itemsize`: bytes of a number."""
-        return {
-            "state_bytes": Measured(self.states(cell) * itemsize, "bytes"),
-            "flops_per_step": Measured(self.flops(cell)),
-        }
+        """What a record says of its sizes beside the parameters; `itemsize`: bytes of a number.
+
+        Without an equation nobody can count FLOPs.
+        """
+        sizes = {"state_bytes": Measured(self.states(cell) * itemsize, "bytes")}
+        return sizes | ({"flops_per_step": Measured(self.flops(cell))} if cell.has_equation else {})
 
 
 def layers_of_shape(shape: LayerShape) -> Layers:

@@ -96,13 +96,20 @@ def draw(cell: Cell, case: Case, dtype: Dtype, purpose: str = "case") -> Inputs:
     weights = {name: _rounded(_altered(rng, weight, case), dtype) for name, weight in initial.items()}
     state = None
     if case.state:
-        start = start_state(cell, case)
-        warm_up = 2 * rng.standard_normal((WARM_UP, case.B, case.I))
-        state = tuple(_rounded(part, dtype) for part in unroll(cell, NumpyOps(), weights, warm_up, start)[1])
+        state = tuple(_rounded(part, dtype) for part in _reached_state(rng, cell, case, weights))
     x = _rounded(rng.standard_normal((case.T, case.B, case.I)), dtype)
     shapes = [(case.T, case.B, case.H), *((case.B, *s) for s in cell.states(case.I, case.H).values())]
     cotangents = [_rounded(rng.standard_normal(shape), dtype) for shape in shapes]
     return Inputs(x=x, state=state, weights=weights, passes=tuple(_passes(cotangents, case)))
+
+
+def _reached_state(rng: np.random.Generator, cell: Cell, case: Case, weights: Weights) -> tuple[Array, ...]:
+    """States a few steps from the start; of a cell without a step small random ones."""
+    start = start_state(cell, case)
+    if not cell.has_equation:
+        return tuple(part + 0.3 * rng.standard_normal(part.shape) for part in start)
+    warm_up = 2 * rng.standard_normal((WARM_UP, case.B, case.I))
+    return unroll(cell, NumpyOps(), weights, warm_up, start)[1]
 
 
 def start_state(cell: Cell, case: Case) -> tuple[Array, ...]:

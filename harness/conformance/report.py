@@ -24,13 +24,14 @@ class GateReport:
     """Every check of one (cell, backend, device, dtype).
 
     `shapes`: how many shapes were compared; `examples`: how many of the cell's own. `worst_parameter_gradient`:
-    the largest ‖Δ‖/‖reference‖ of a parameter's gradient.
+    the largest ‖Δ‖/‖reference‖ of a parameter's gradient. `equation`: whether the cell has one to be compared with.
     """
 
     checks: tuple[Check, ...]
     shapes: int = 0
     examples: int = 0
     worst_parameter_gradient: float = 0.0
+    equation: bool = True
 
     @property
     def failed(self) -> tuple[Check, ...]:

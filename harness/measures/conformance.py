@@ -27,6 +27,7 @@ def _values(report: GateReport) -> dict[str, Measured]:
         "checks": Measured(len(report.checks)),
         "checks_failed": Measured(len(report.failed)),
         "examples": Measured(report.examples),
+        "equation": Measured(int(report.equation)),
         "shapes": Measured(report.shapes),
     }
 

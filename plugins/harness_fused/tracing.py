@@ -38,6 +38,8 @@ def trace(cell: Cell, I: int, H: int) -> Recurrence:
 
 def why_not(cell: Cell) -> str | None:
     """Why the cell's step cannot be fused, in its author's words, or None. Tried at I = 3, H = 5."""
+    if not cell.has_equation:
+        return f"{cell.about.name} is a module and has no equation"
     try:
         trace(cell, 3, 5)
     except HarnessError as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import harness
 from harness.backend import Dtype
+from harness.module_cell import ModuleCell
 
 MODULES = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}
 
@@ -18,17 +19,23 @@ class TorchBackend:
     devices = ("cpu", "cuda")
 
     def why_not(self, cell: harness.Cell, device: str, dtype: Dtype) -> str | None:
-        """It has three cells; TF32 exists only on CUDA."""
-        if cell.about.name not in MODULES:
+        """It has three cells and runs everybody's modules; TF32 exists only on CUDA."""
+        if cell.has_equation and cell.about.name not in MODULES:
             return f"torch.nn has no {cell.about.name}"
         return _why_not_device(device, dtype)
 
     def text(self, cell: harness.Cell) -> str:
-        """Which module of torch's."""
+        """Which module of torch's; of another, its own text."""
+        if isinstance(cell, ModuleCell):
+            return inspect.getsource(type(cell.module(1, 1))).rstrip()
         return f"torch.nn.{MODULES[cell.about.name]}"
 
     def build(self, cell: harness.Cell, plan: harness.LayerPlan) -> harness.Layer:
-        """The torch.nn module behind the cell's names."""
+        """The torch.nn module behind the cell's names, or the module that the cell is."""
+        if isinstance(cell, ModuleCell):
+            from harness_torch.wrapped import WrappedLayer
+
+            return WrappedLayer(cell, plan)
         from harness_torch.native import NativeLayer
 
         return NativeLayer(cell, plan)
@@ -42,7 +49,9 @@ class EagerBackend:
     devices = ("cpu", "cuda")
 
     def why_not(self, cell: harness.Cell, device: str, dtype: Dtype) -> str | None:
-        """TF32 exists only on CUDA."""
+        """It loops over a step; TF32 exists only on CUDA."""
+        if not cell.has_equation:
+            return f"{cell.about.name} is a module and has no equation"
         return _why_not_device(device, dtype)
 
     def text(self, cell: harness.Cell) -> str:
