@@ -188,6 +188,14 @@ def g2p_answers(seeds):
     ]
 
 
+def near_answers(seeds):
+    """rnn is worse than the others, of which some lie so near that few seeds do not tell them apart."""
+    noise = np.random.default_rng(3).normal(0, 0.008, (30, len(CELLS)))
+    trials = [[training_trial(G2P, cell, seed, steps=500) for cell in CELLS] for seed in range(seeds)]
+    rates = np.array((0.33, 0.215, 0.232, 0.228)) + noise
+    return [g2p_record(trial, rates[seed, place]) for seed in range(seeds) for place, trial in enumerate(trials[seed])]
+
+
 def told(run):
     return "\n".join(findings(run))
 

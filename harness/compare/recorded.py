@@ -7,7 +7,7 @@ import numpy as np
 from harness import seeds, statistics
 from harness.compare.claims import Claim
 from harness.errors import HarnessError
-from harness.report.comparing import FEWEST_SEEDS
+from harness.differences import fewest_seeds
 from harness.report.groups import Group, Numbers, Section, sections
 from harness.report.wording import plain_name
 from harness.spelling import Spelling
@@ -66,7 +66,7 @@ def _claim(
     if not len(differences):
         raise HarnessError(f"wanted seeds that both cells finished on {section.task}, found none")
     difference = statistics.mean(differences)
-    decided = difference.n >= FEWEST_SEEDS and difference.excludes(0.0)
+    decided = difference.n >= fewest_seeds() and difference.excludes(0.0)
     better = (difference.value > 0) == higher_is_better
     return Claim(
         kind="accuracy",

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from harness.differences import fewest_seeds
 from harness.report import tables, trainings
-from harness.report.comparing import FEWEST_SEEDS
 from harness.report.costs import memory
 from harness.report.groups import Group, Section, sections
 from harness.report.remembering import gradient_tables
@@ -71,9 +71,9 @@ def _accuracy(section: Section) -> Shown:
             "Solved: Wilson's 95 % interval. Steps to solve: median [least–greatest]; mean, a training counting at "
             f"most the budget, with a 95 % interval that allows for seeds which would not solve. {note}"
         )
-    few = min(group.n for group in section.groups)
-    if few < FEWEST_SEEDS:
-        note += f" n = {few}: too few to tell cells apart ({FEWEST_SEEDS} at least)."
+    few, fewest = min(group.n for group in section.groups), fewest_seeds(math.comb(len(section.chosen), 2))
+    if few < fewest:
+        note += f" n = {few}: too few to tell cells apart ({fewest} at least)."
     if len(section.learning_rates) > 1:
         note += " ✓: the learning rate chosen on validation."
     note += _matching(found)
