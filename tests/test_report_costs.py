@@ -82,3 +82,12 @@ def test_speed_memory_and_gate_keep_a_row_for_what_has_no_figures(write):
     assert "10 of 11 trials" in printed(run)
     assert len(tables["failures"]) == 3
     assert "The smallest peak of a train step at B32 T40 H64 I2, by cell: rnn 717 KiB (numpy)" in told(run)
+
+
+def test_agreement_without_examples_is_with_the_equation_as_written(write):
+    run = write([gate_record("mine", backend, 0.1, examples=0) for backend in ("torch", "eager")] + quick_answers()[:9])
+    assert "mine has no examples from another source: agreement is with the equation as written." in told(run)
+    assert set(all_tables(run)["gate"].set_index("pair").loc[["mine@torch", "mine@eager"], "examples"]) == {0}
+    (line,) = (line for line in printed(run).splitlines() if line.startswith("mine@torch"))
+    assert line.split()[-1] == "none"
+    assert "examples from another source" not in told(write(quick_answers()[:9]))

@@ -200,10 +200,14 @@ def _gate(run: RunView) -> Iterator[Shown]:
             "result": "passed" if row["passed"] else str(row["status"]),
             "worst": number(row["worst"], 2),
             "checks": f"{count(row['checks'] - row['checks_failed'])} of {count(row['checks'])}",
+            "examples": "none" if row["examples"] == 0 else count(row["examples"]),
         }
         for _, row in table.iterrows()
     ]
-    remarks = [Remark("Worst: the largest error against the float64 reference, in units of what is allowed.")]
+    remarks = [
+        Remark("Worst: the largest error against the float64 reference, in units of what is allowed."),
+        Remark("Examples: of the cell's outputs, from a source other than its equation."),
+    ]
     yield show(f"gate · {int(table['passed'].sum())} of {len(table)} pairs passed", rows, remarks)
 
 
