@@ -137,6 +137,22 @@ def test_findings_pairs_and_ranks_call_the_same_cells_different(write, seeds):
     assert len(said) == (0 if seeds < 8 else 3)
 
 
+@pytest.mark.parametrize(("seeds", "claimed"), [(7, False), (8, True)])
+def test_steps_are_told_apart_in_words_only_where_they_are_in_the_pairs_of_all_cells(write, seeds, claimed):
+    """Three pairs of cells that solved could do with seven seeds; with rnn, which never did, they are of six pairs."""
+    first = {"rnn": None, "lstm": 600, "gru": 400, "gru_reset_before": 200}
+    run = write(
+        [
+            adding_record(training_trial(ADDING, cell, seed), at and at + 25 * (seed % 3 == len(cell) % 3))
+            for seed in range(seeds)
+            for cell, at in first.items()
+        ]
+    )
+    assert ("steps fewer than" in "\n".join(findings(run))) == claimed
+    pairs = comparisons(run)
+    assert pairs[pairs["outcome"] == "steps to solve"]["differs"].all() == claimed
+
+
 def test_the_normalised_score_is_0_at_the_baseline_and_1_where_perfect():
     mse = group(adding_record, [500])
     perfect = values(**{"test__mse": 0.0, "baseline__mse": 1 / 6, "primary": "mse", "better": "lower"})
