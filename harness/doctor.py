@@ -13,7 +13,7 @@ import numpy as np
 from harness import machine
 from harness.compare.claims import Claim
 from harness.measures.conditions import DISTURBED_CORES, DISTURBED_SHARE, Conditions
-from harness.noise import BLAS_PRESETS, Noise
+from harness.noise import BLAS_PRESETS, Noise, greatest
 
 POOL_SIZES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -35,6 +35,7 @@ def noise_of(claims: list[Claim], fingerprint: str) -> Noise:
         subject=f"{claims[0].a}, {claims[0].where}",
         verdicts=len(claims),
         false_alarms=sum(claim.verdict in ("faster", "slower") for claim in claims),
+        greatest=greatest(claim.estimate.value for claim in claims),
         detectable=float(np.median(detectable)),
         worst_detectable=max(detectable),
         disturbed=sum(bool(claim.details["disturbed"]) for claim in claims),

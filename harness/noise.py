@@ -1,6 +1,8 @@
 """What comparisons of equals gave on a machine: kept in the results folder by its fingerprint, for reports to find."""
 
+import math
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,8 +18,9 @@ BLAS_PRESETS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_DEBUG_CPU_TYPE", "
 class Noise:
     """What comparisons of a pair with itself gave.
 
-    `false_alarms` of `verdicts` were faster or slower. `detectable`, `worst_detectable`: the relative difference that
-    such a comparison finds, the median and the worst one. `disturbed`: how many had company.
+    `false_alarms` of `verdicts` were faster or slower. `greatest`: the greatest relative difference among them; what
+    lies within it is not called different on this machine. `detectable`, `worst_detectable`: the relative difference
+    that such a comparison finds, the median and the worst one. `disturbed`: how many had company.
     """
 
     fingerprint: str
@@ -25,17 +28,36 @@ class Noise:
     subject: str
     verdicts: int
     false_alarms: int
+    greatest: float
     detectable: float
     worst_detectable: float
     disturbed: int
 
     def __str__(self) -> str:
-        rate = statistics.proportion(self.false_alarms, self.verdicts)
         return (
-            f"{self.subject} against itself: {self.false_alarms} of {self.verdicts} verdicts were false alarms "
-            f"(95 %: up to {100 * rate.high:.0f} %); a comparison finds {100 * self.detectable:.1f} %, "
+            f"{self.subject} against itself: {alarms_told(self.false_alarms, self.verdicts)}; the greatest difference "
+            f"between equals was {100 * self.greatest:.1f} %; a comparison finds {100 * self.detectable:.1f} %, "
             f"the worst one {100 * self.worst_detectable:.1f} %"
         )
+
+
+def greatest(speedups: Iterable[float]) -> float:
+    """The greatest relative difference among speed-ups of equals, 0.02 is 2 %; 0 where there are none."""
+    return max((math.expm1(abs(math.log(one))) for one in speedups if 0 < one < math.inf), default=0.0)
+
+
+def alarms_told(false_alarms: int, verdicts: int) -> str:
+    """How often equals were called different, with Wilson's interval: 0 of 24 verdicts were false alarms (…)."""
+    rate = statistics.proportion(false_alarms, verdicts)
+    interval = f"{100 * rate.value:.0f} % [{100 * rate.low:.0f}, {100 * rate.high:.0f}]"
+    return f"{false_alarms} of {verdicts} verdicts were false alarms ({interval})"
+
+
+def noise_told(noise: Noise | None) -> str:
+    """What is known of a machine's noise, as a sentence."""
+    if noise is None:
+        return "What timings on this machine are worth is unknown: `harness doctor` finds out."
+    return f"This machine, {noise.taken[:10]}: {noise}."
 
 
 def folder_in(results: Path) -> Path:

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from harness.differences import differences
 from harness.resampling import interquartile_means, intervals, quantiles, redrawn_means, tail
-from harness.statistics import LEVEL, Estimate, holm, sign_flip
+from harness.statistics import LEVEL, Estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ def standings(scores: Sequence[NDArray[Any]], rng: np.random.Generator, *, level
     estimates = intervals(scores, redrawn, level=level)
     found = ranks(scores, redrawn, level=level)
     first = first_shares(redrawn)
-    sets = tied_sets(separated(scores, rng, level=level))
+    sets = tied_sets(separated(scores))
     sets = sorted(sets, key=lambda tied: min(found[cell].value for cell in tied))
     return [
         Standing(
@@ -71,18 +72,19 @@ def first_shares(redrawn: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray((first / first.sum(axis=0)).mean(axis=1))
 
 
-def separated(scores: Sequence[NDArray[Any]], rng: np.random.Generator, *, level: float = LEVEL) -> NDArray[np.bool_]:
-    """Which two cells the seeds tell apart: sign-flip tests of paired differences, Holm over all pairs. → [C, C].
+def separated(scores: Sequence[NDArray[Any]]) -> NDArray[np.bool_]:
+    """Between which two cells the seeds establish a difference, all pairs being one family. → [C, C].
 
     Every task weighs the same, however many seeds it has.
     """
     cells = len(scores[0])
     pairs = list(combinations(range(cells), 2))
-    differences = (np.concatenate([(table[a] - table[b]) / table.shape[1] for table in scores]) for a, b in pairs)
-    adjusted = holm(np.array([sign_flip(each, rng) for each in differences]))
+    found = differences(
+        [np.concatenate([(table[a] - table[b]) / table.shape[1] for table in scores]) for a, b in pairs]
+    )
     apart = np.zeros((cells, cells), dtype=bool)
-    for (a, b), p in zip(pairs, adjusted, strict=True):
-        apart[a, b] = apart[b, a] = p <= 1 - level
+    for (a, b), difference in zip(pairs, found, strict=True):
+        apart[a, b] = apart[b, a] = difference.is_established
     return apart
 
 

@@ -45,6 +45,18 @@ def mean(samples: NDArray[Any], *, level: float = LEVEL) -> Estimate:
     return Estimate(value=value, low=value - half, high=value + half, n=n)
 
 
+def median(samples: NDArray[Any], *, level: float = LEVEL) -> Estimate:
+    """The median with its interval by order statistics (Thompson 1936), whatever the samples' distribution.
+
+    NaN where the samples are too few for one: at 95 %, fewer than six. No samples have no median either.
+    """
+    samples = np.asarray(samples, dtype=float)
+    if not len(samples):
+        return Estimate(value=np.nan, low=np.nan, high=np.nan, n=0)
+    low, high = np.array(stats.quantile_test(samples, p=0.5).confidence_interval(level))
+    return Estimate(value=float(np.median(samples)), low=float(low), high=float(high), n=len(samples))
+
+
 def ratio(log_ratios: NDArray[Any], *, level: float = LEVEL) -> Estimate:
     """A ratio from one log ratio per independent pair of processes: a t interval in log space."""
     estimate = mean(log_ratios, level=level)

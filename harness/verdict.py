@@ -18,16 +18,17 @@ class Verdict(StrEnum):
     UNDECIDED = "undecided"
 
 
-def judge(speedup: Estimate, margin: float) -> Verdict:
-    """The verdict on a speed-up. `margin` is relative, 0.02 is 2 %.
+def judge(speedup: Estimate, margin: float, noise: float = 0.0) -> Verdict:
+    """The verdict on a speed-up. `margin` and `noise` are relative, 0.02 is 2 %.
 
     `same`: the whole interval lies from 1/(1 + margin) to 1 + margin, be it beside 1; else faster or slower where it
-    excludes 1, and undecided where it does not or is not finite.
+    lies beyond 1 by more than the noise, the greatest difference that equals have shown on this machine; else
+    undecided, as is what is not finite.
     """
     if not (speedup.low > 0 and math.isfinite(speedup.high)):
         return Verdict.UNDECIDED
     if 1 / (1 + margin) <= speedup.low and speedup.high <= 1 + margin:
         return Verdict.SAME
-    if speedup.low > 1:
+    if speedup.low > 1 + noise:
         return Verdict.FASTER
-    return Verdict.SLOWER if speedup.high < 1 else Verdict.UNDECIDED
+    return Verdict.SLOWER if speedup.high * (1 + noise) < 1 else Verdict.UNDECIDED

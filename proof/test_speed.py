@@ -81,7 +81,7 @@ def play(laboratory: Laboratory, backend: str, versus: str, comparisons: int, *,
             began = time.monotonic()
             result, arrays = laboratory.answer(trial)
             found.seconds.append(time.monotonic() - began)
-            for claim in speed_claims(trial, result, MARGIN["cpu"]):
+            for claim in speed_claims(trial, (result, arrays), MARGIN["cpu"]):
                 found.verdicts.append(claim.verdict)
                 found.detectable.append(claim.detectable)
             for mode in MODES:

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from harness.differences import differences
 from harness.ranking import ranks
-from harness.report.comparing import FEWEST_SEEDS
 from harness.resampling import intervals, quantiles, redrawn_means
-from harness.statistics import LEVEL, holm, mean, sign_flip
 
 
 def percent(shares):
@@ -146,27 +145,20 @@ def false_alarms(decide, sizes):
             for cells in (2, 4):
                 tables = (equal_cells(rng, kind, cells, n) for _ in range(RUNS))
                 pairs = [*combinations(range(cells), 2)]
-                shares.append(np.mean([decide([table[a] - table[b] for a, b in pairs], rng) for table in tables]))
+                shares.append(np.mean([decide([table[a] - table[b] for a, b in pairs]) for table in tables]))
         found[n] = max(shares)
     return found
 
 
-def test_equal_cells_are_not_told_apart_by_sign_flips(prove):
-    def decide(differences, rng):
-        return holm(np.array([sign_flip(one, rng) for one in differences])).min() <= 1 - LEVEL
+def test_equal_cells_are_not_told_apart(prove):
+    def decide(paired):
+        return any(found.is_established for found in differences(paired))
 
-    found = false_alarms(decide, (3, 5, 6, 10, 30))
+    def by_interval(paired):
+        return any(found.mean.excludes(0.0) for found in differences(paired))
+
+    found, alone = false_alarms(decide, (3, 5, 6, 8, 10, 30)), false_alarms(by_interval, (3, 6))
     told = f"greatest of 5 outcomes and 2 or 4 cells: {percent(found)}"
-    prove("Equal cells told apart by sign-flip tests with Holm's adjustment (A/A)", WANTED, told)
+    told += f"; by simultaneous t intervals alone: {percent(alone)}"
+    prove("Equal cells told apart by sign flips with Holm's adjustment and t intervals together (A/A)", WANTED, told)
     assert max(found.values()) <= ALLOWED
-
-
-def test_equal_cells_are_not_told_apart_by_the_findings(prove):
-    def decide(differences, rng):
-        level = 1 - (1 - LEVEL) / len(differences)
-        return any(mean(one, level=level).excludes(0.0) for one in differences)
-
-    found = false_alarms(decide, (3, 6, 10, 30))
-    told = f"greatest of 5 outcomes and 2 or 4 cells: {percent(found)}; the findings compare from n = {FEWEST_SEEDS}"
-    prove("Equal cells told apart by the findings' simultaneous t intervals (A/A)", WANTED, told)
-    assert max(share for n, share in found.items() if n >= FEWEST_SEEDS) <= ALLOWED

@@ -134,9 +134,9 @@ def memory_record(cell, backend, peak):
     return record(trial, {f"{n}_bytes": Measured(peak / (i + 1), "bytes") for i, n in enumerate(names)}), {}
 
 
-def gate_record(cell, backend, worst):
+def gate_record(cell, backend, worst, examples=2):
     trial = Trial(measure="conformance", cell=subject(cell), backend=backend)
-    found = values(worst=worst, checks=30, checks_failed=0 if worst <= 1 else 3)
+    found = values(worst=worst, checks=30, checks_failed=0 if worst <= 1 else 3, examples=examples)
     if worst <= 1:
         return record(trial, found), {}
     return record(trial, found, status=Status.REJECTED, reason="output y is wrong at B3 T5 H17"), {}
@@ -186,6 +186,14 @@ def g2p_answers(seeds):
         for seed in range(seeds)
         for cell, rate in zip(CELLS, (0.33, 0.215, 0.232, 0.228), strict=True)
     ]
+
+
+def near_answers(seeds):
+    """rnn is worse than the others, of which some lie so near that few seeds do not tell them apart."""
+    noise = np.random.default_rng(3).normal(0, 0.008, (30, len(CELLS)))
+    trials = [[training_trial(G2P, cell, seed, steps=500) for cell in CELLS] for seed in range(seeds)]
+    rates = np.array((0.33, 0.215, 0.232, 0.228)) + noise
+    return [g2p_record(trial, rates[seed, place]) for seed in range(seeds) for place, trial in enumerate(trials[seed])]
 
 
 def told(run):

@@ -10,7 +10,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parent.parent
 TOYS = ("--plugin", str(REPOSITORY / "tests" / "plugins" / "toys.py"))
-SMALL = ("--shape", "B2,T3,H4,I2", "--pairs", "4", "--budget", "1")
+SMALL = ("--shape", "B2,T3,H4,I2", "--pairs", "6", "--budget", "1")
 
 
 def harness(*arguments, cwd=REPOSITORY, environment=None):
@@ -20,7 +20,7 @@ def harness(*arguments, cwd=REPOSITORY, environment=None):
 
 def plain(*arguments, **where):
     done = harness("compare", *arguments, "--json", **where)
-    assert done.returncode in (0, 1), done.stderr
+    assert done.returncode in (0, 1, 3), done.stderr
     return done.returncode, json.loads(done.stdout)
 
 
@@ -36,9 +36,13 @@ def test_a_slower_side_is_called_slower_with_its_figures(slower):
     assert (train["a"], train["b"], train["shape"]) == ("rnn@burn", "rnn@nothing", "B2 T3 H4 I2")
     assert train["verdict"] == by_measure["forward"]["verdict"] == "slower"
     assert train["interval"][0] < train["speedup"] < train["interval"][1] < 1
-    assert train["speedup"] == pytest.approx(train["b_seconds"] / train["a_seconds"], rel=0.5)
-    assert train["pairs"] >= 4
+    ours, theirs = train["a_seconds_interval"], train["b_seconds_interval"]
+    assert theirs[0] / ours[1] <= train["speedup"] <= theirs[1] / ours[0]
+    assert train["pairs"] >= 6
     assert train["detectable"] > 0
+    for figure in ("a_seconds", "b_seconds", "a_first_seconds", "b_first_seconds"):
+        low, high = train[f"{figure}_interval"]
+        assert 0 < low <= train[figure] <= high, figure
 
 
 def test_memory_is_compared_beside_speed(slower):
@@ -74,7 +78,14 @@ def test_a_side_that_fails_its_gate_is_not_timed():
         (["lstm"], "wanted two sides, or one and --base REV"),
         (["lstm", "gru", "--shape", "32"], "wanted a shape like B32,T40,H64,I2"),
         (["gru_reset_before@torch", "gru"], "gru_reset_before@torch cannot run"),
-        (["lstm", "gru", "--fail-if", "slower"], "wanted slower:P%, larger:P% or undecided"),
+        (["lstm", "gru", "--fail-if", "slower"], "wanted slower:P%, larger:P%, worse, worse:P% or undecided"),
+        (["lstm", "gru", "--fail-if", "worse"], "wanted a comparison of accuracy for --fail-if worse, found memory"),
+        (["lstm", "gru", "--measures", "memory", "--fail-if", "slower:3%"], "wanted a comparison of speed"),
+        (
+            ["lstm", "--base", "HEAD", "--measures", "speed,accuracy", "--fail-if", "worse"],
+            "wanted a comparison of acc",
+        ),
+        (["lstm", "gru", "--pairs", "5"], "5 is not in the range x>=6"),
         (["lstm", "gru", "--measures", "beauty"], "wanted a measure"),
     ],
 )
@@ -127,30 +138,10 @@ def test_the_doctor_keeps_what_it_found_where_reports_find_it(tmp_path):
     assert done.returncode == 0, done.stderr
     noise = json.loads(done.stdout)["noise"]
     assert noise["verdicts"] == 6
+    assert noise["greatest"] > 0
     assert 0 < noise["detectable"] <= noise["worst_detectable"]
     from harness.noise import read_noise
 
     kept = read_noise(tmp_path, noise["fingerprint"])
     assert kept.false_alarms == noise["false_alarms"]
     assert read_noise(tmp_path, "0" * 12) is None
-
-
-def test_two_cells_are_compared_by_their_recorded_trainings(command, grid):
-    done = command("run", "--grid", grid.name, "--results", "there", "--cells", "rnn,gru")
-    assert done.returncode == 0, done.stderr
-    done = command("compare", "gru", "rnn", "--measures", "accuracy", "--results", "there", "--json")
-    assert done.returncode == 0, done.stderr
-    (found,) = json.loads(done.stdout)["comparisons"]
-    assert (found["task"], found["measure"], found["seeds"]) == ("adding[length=4]", "mse", 3)
-    assert found["verdict"] in ("better", "worse", "undecided")
-    assert found["interval"][0] <= found["difference"] <= found["interval"][1]
-    assert found["p"] >= 0.25, "three seeds cannot give a smaller one"
-    mirrored = command("compare", "rnn", "gru", "--measures", "accuracy", "--results", "there", "--json")
-    assert json.loads(mirrored.stdout)["comparisons"][0]["difference"] == pytest.approx(-found["difference"])
-
-
-def test_cells_that_no_run_has_together_are_told_in_words(command, grid):
-    command("run", "--grid", grid.name, "--results", "there", "--cells", "rnn", "--seeds", "1")
-    done = command("compare", "gru", "rnn", "--measures", "accuracy", "--results", "there")
-    assert done.returncode == 2
-    assert "wanted recorded trainings of gru and rnn" in done.stderr

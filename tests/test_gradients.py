@@ -262,21 +262,31 @@ def write(tmp_path):
     return written
 
 
-def _answers():
-    for seed in range(3):
+def _answers(seeds=3):
+    for seed in range(seeds):
         yield from (_record(cell, seed, lag + seed % 2) for cell, lag in (("rnn", 8), ("gru", 9), ("patient", 21)))
         yield from (_record(cell, seed, lag, trained=True) for cell, lag in (("rnn", 4), ("gru", None)))
         lost = {"status": Status.DIVERGED} if seed == 2 else {}
         yield _record("patient", seed, None if seed else 12, trained=True, **lost)
 
 
-def test_the_findings_say_who_forgets_alike_and_what_training_changed(write):
-    told = "\n".join(findings(write(list(_answers()))))
-    assert "has fallen to 1 % at lags 8 to 10 in rnn and gru, which forget alike; at lags 21 to 22 in patient" in told
-    assert "at lag 4 in rnn (solved 0/3)" in told
-    assert "not within 29 lags in gru (solved 3/3)" in told
-    assert "with every seed, gradients reach further back in gru (3/3), less far back in rnn (3/3)" in told
-    assert "gradients are missing: patient (2 of 3, 1 diverged)" in told
+def test_the_findings_say_how_far_who_hears_and_what_training_changed(write):
+    told = "\n".join(findings(write(list(_answers(seeds=9)))))
+    assert "has fallen to 1 % at lags 8 to 10 in rnn and gru; at lags 21 to 22 in patient" in told
+    assert "(least to greatest seed; seeds a cell: 9)" in told
+    assert "at lag 4 in rnn (solved 0/9)" in told
+    assert "not within 29 lags in gru (solved 9/9)" in told
+    assert "with every seed, gradients reach further back in gru (9/9), less far back in rnn (9/9)" in told
+    assert "gradients are missing: patient (8 of 9, 1 diverged)" in told
+
+
+@pytest.mark.parametrize("seeds", [1, 3, 6])
+def test_few_seeds_claim_no_direction_of_what_training_changed(write, seeds):
+    told = "\n".join(findings(write(list(_answers(seeds)))))
+    assert "with every seed, gradients" not in told
+    n = seeds - (seeds > 2)  # patient diverged once
+    assert f"n = {n}: too few to claim a direction (7 at least)" in told
+    assert f"rnn 0/{seeds}, gru {seeds}/{seeds}" in told
 
 
 def test_a_horizon_beyond_the_sequence_is_censored_and_a_diverged_training_counted(write, tmp_path):

@@ -1,7 +1,11 @@
 """What the report says of speed, memory and the gate is what the records hold."""
 
+import pytest
+
+from harness.noise import Noise, keep
 from harness.record import Status
 from harness.report.findings import findings
+from harness.report.speeds import speed
 from harness.report.tables import all_tables
 from harness.trial import Trial
 from recorded import SHAPE, gate_record, printed, quick_answers, record, row, speed_record, speed_trial, subject, told
@@ -26,15 +30,42 @@ def test_a_speed_up_whose_interval_holds_1_is_undecided(write):
     assert "slower" not in told(run)
 
 
-def test_what_lies_within_the_noise_of_the_baseline_against_itself_is_no_finding(write):
+def test_what_lies_within_the_noise_of_the_baseline_against_itself_is_different_nowhere(write):
     noisy = [
         speed_record(speed_trial("rnn", "torch"), 1e-3, 1.2),
         speed_record(speed_trial("rnn", "numpy"), 1e-3, 1.15),
     ]
     run = write(noisy)
-    assert "came out within 20 % of 1" in told(run)
-    assert "faster" not in told(run)
+    assert "came out within 20 % of 1; 2 of 2 verdicts were false alarms (100 % [34, 100])" in told(run)
+    assert "No pair at B32 T40 H64 I2 is called faster or slower within 20 % of 1" in told(run)
+    assert "trains" not in told(run)
     assert "Undecided between numpy and torch" in told(run)
+    table = all_tables(run)["speed"]
+    assert row(table, backend="numpy")[["train_verdict", "forward_verdict"]].eq("undecided").all()
+    assert row(table, backend="torch")[["train_verdict", "forward_verdict"]].eq("itself").all()
+    assert row(table, backend="numpy")["noise"] == pytest.approx(0.2)
+    (line,) = (line for line in printed(run).splitlines() if line.startswith("rnn ") and "numpy" in line)
+    assert "undecided" in line
+    assert "faster" not in line
+
+
+def test_what_the_doctor_found_on_this_machine_is_noise_too(write):
+    answers = [speed_record(speed_trial("rnn", "numpy"), 1e-3, 1.15), speed_record(speed_trial("gru", "numpy"), 1, 2)]
+    run = write(answers)
+    assert set(speed(run)["train_verdict"]) == {"faster"}
+    assert "What timings on this machine are worth is unknown" in " ".join(printed(run).split())
+    noise = Noise(
+        **{"fingerprint": "", "taken": "2030-01-01T00:00", "subject": "rnn@torch", "verdicts": 24, "false_alarms": 1},
+        **{"greatest": 0.12, "detectable": 0.03, "worst_detectable": 0.2, "disturbed": 0},
+    )
+    keep(noise, run.folder.parent.parent)
+    assert dict(zip(speed(run)["cell"], speed(run)["train_verdict"], strict=True)) == {
+        "rnn": "undecided",
+        "gru": "faster",
+    }
+    text = " ".join(printed(run).split())
+    assert "1 of 24 verdicts were false alarms (4 % [1, 20])" in text
+    assert "the greatest difference between equals was 12.0 %" in text
 
 
 def test_speed_memory_and_gate_keep_a_row_for_what_has_no_figures(write):
@@ -51,3 +82,12 @@ def test_speed_memory_and_gate_keep_a_row_for_what_has_no_figures(write):
     assert "10 of 11 trials" in printed(run)
     assert len(tables["failures"]) == 3
     assert "The smallest peak of a train step at B32 T40 H64 I2, by cell: rnn 717 KiB (numpy)" in told(run)
+
+
+def test_agreement_without_examples_is_with_the_equation_as_written(write):
+    run = write([gate_record("mine", backend, 0.1, examples=0) for backend in ("torch", "eager")] + quick_answers()[:9])
+    assert "mine has no examples from another source: agreement is with the equation as written." in told(run)
+    assert set(all_tables(run)["gate"].set_index("pair").loc[["mine@torch", "mine@eager"], "examples"]) == {0}
+    (line,) = (line for line in printed(run).splitlines() if line.startswith("mine@torch"))
+    assert line.split()[-1] == "none"
+    assert "examples from another source" not in told(write(quick_answers()[:9]))

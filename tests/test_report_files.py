@@ -11,6 +11,7 @@ import pytest
 from harness import load
 from harness.errors import HarnessError
 from harness.report.frame import load_frame
+from harness.report.layout import shown_tables
 from harness.report.tables import all_tables
 from harness.report.wording import duration, listing, number, size, spread
 from harness.report.writing import write_report
@@ -47,6 +48,20 @@ def test_terminal_tables_fit_the_width_and_lose_no_column_by_cutting(write, widt
         at = [place for place, line in enumerate(text.splitlines()) if header in line and "cell" in line]
         assert at
         assert all(end in " ".join(text.splitlines()[place : place + 5]) for place in at)
+
+
+def test_a_note_explains_the_columns_that_are_shown_and_no_other(write):
+    run = write(quick_answers())
+    for shown in shown_tables(run):
+        for remark in shown.remarks:
+            fewer = shown
+            for column in remark.about:
+                assert remark.text in fewer.note
+                fewer = fewer.without(column)
+            assert (remark.text in fewer.note) == (not remark.about)
+    explained = {width: [part.count("FLOPs") for part in printed(run, width).split("\n\n")] for width in (80, 400)}
+    assert {*explained[80]} == {0}, "in neither header nor note"
+    assert explained[400].count(2) == 5
 
 
 def test_the_page_links_figures_that_are_there_and_shows_every_table(write, tmp_path):

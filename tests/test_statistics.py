@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from harness.censoring import restricted_mean
+from harness.differences import differences, fewest_seeds
 from harness.statistics import holm, mean, proportion, sign_flip, superiority
 
 REMISSION = np.array([6, 6, 6, 7, 10, 13, 16, 22, 23, 6, 9, 10, 11, 17, 19, 20, 25, 32, 32, 34, 35.0])
@@ -139,3 +140,38 @@ def test_a_restricted_mean_lies_within_its_interval_and_the_budget(trainings, bu
     found = restricted_mean(steps, solved, budget)
     assert 0 <= found.low <= found.high <= budget
     assert math.isnan(found.value) or found.low - 1e-9 <= found.value <= found.high + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("paired", "why"),
+    [
+        ([0.5, 0.6, 0.7, 0.8, 0.9, -0.01], "signs: p is 0.0625, though the interval excludes 0"),
+        ([0.01, 0.02, 0.02, 0.03, 0.01, 0.02, 0.01, 9.0], "the interval: one seed makes the mean"),
+        ([0.5, 0.6, 0.7, 0.8, 0.9], "five seeds"),
+        ([0.5, 0.6, 0.7, 0.8, 0.9, math.inf], "no finite number"),
+        ([0.5, 0.6, 0.7, 0.8, 0.9, math.nan], "no number"),
+        ([0.0] * 9, "no difference"),
+        ([], "nothing"),
+    ],
+)
+def test_a_difference_is_not_established_by_half_of_the_rule(paired, why):
+    (found,) = differences([np.array(paired)])
+    assert not found.is_established, why
+
+
+def test_a_family_holds_together():
+    clear = np.array([0.5, 0.6, 0.7, 0.8, 0.9, 0.6])
+    (alone,) = differences([clear])
+    assert alone.is_established
+    assert not any(one.is_established for one in differences([clear, clear]))
+    assert differences([clear, clear])[0].mean.low < alone.mean.low
+    (turned,) = differences([-clear])
+    assert (turned.p, turned.mean.value) == (alone.p, -alone.mean.value)
+
+
+@pytest.mark.parametrize(("pairs", "fewest"), [(1, 6), (2, 7), (6, 8), (10, 9), (25, 10), (45, 11)])
+def test_the_fewest_seeds_are_those_whose_least_p_is_enough(pairs, fewest):
+    assert fewest_seeds(pairs) == fewest
+    clearest = [np.linspace(1, 2, fewest)] * pairs
+    assert differences(clearest)[0].is_established
+    assert not differences([one[1:] for one in clearest])[0].is_established

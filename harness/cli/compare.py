@@ -9,9 +9,10 @@ from typing import Any
 
 import click
 
-from harness import plugins, store
+from harness import machine, plugins, store
 from harness.cli.options import json_option, plugin_option, results_option
-from harness.compare.claims import Claim, Condition, parse_condition
+from harness.compare.claims import Claim
+from harness.compare.conditions import ASKED_OF, Condition, Ruling, parse_condition
 from harness.compare.laboratory import TIMING, Circumstances
 from harness.compare.notices import Notice
 from harness.compare.pairs import choose, compare_pairs
@@ -21,11 +22,16 @@ from harness.compare.sentences import sentence
 from harness.errors import HarnessError, unknown
 from harness.executors.stopping import Stopping
 from harness.grid import load_grid
+from harness.noise import Noise, noise_told, read_noise
 from harness.plugins import Catalog
 from harness.settings import TimingSettings, parse_shape
 from harness.spelling import parse, split_list
 
 MEASURES = ("speed", "memory", "accuracy")
+FEWEST_PAIRS = 6
+"""With fewer, the medians of a comparison have no interval."""
+UNDECIDED = 3
+"""The exit code where nothing fails, but something cannot be said to pass."""
 
 
 @click.command(name="compare")
@@ -37,9 +43,17 @@ MEASURES = ("speed", "memory", "accuracy")
 @click.option("--device", default="cpu", show_default=True, type=click.Choice(["cpu", "cuda"]))
 @click.option("--dtype", default="float32", show_default=True, help="float32, float64, tf32, bfloat16, float16.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1))
-@click.option("--pairs", default=TIMING.pairs, show_default=True, type=click.IntRange(min=2), help="Speed: at least.")
+@click.option(
+    "--pairs", default=TIMING.pairs, show_default=True, type=click.IntRange(FEWEST_PAIRS), help="Speed: at least."
+)
 @click.option("--budget", default=TIMING.budget, show_default=True, help="Speed: seconds a shape, and no pair more.")
-@click.option("--fail-if", "conditions", multiple=True, help="slower:3%, larger:1% or undecided: exit 1. Repeatable.")
+@click.option(
+    "--fail-if",
+    "conditions",
+    multiple=True,
+    help="slower:3%, larger:1%, worse, worse:5% or undecided: exit 1 where the whole interval says so, 3 where it does "
+    "not say. Repeatable.",
+)
 @click.option("--run", help="Accuracy: the recorded run to read, the newest by default.")
 @plugin_option
 @results_option
@@ -59,8 +73,11 @@ def command(
 
     A and B are cells (lstm gru) or cells on backends (gru@numpy gru@torch). Speed takes up to half a minute a shape;
     accuracy is read from recorded trainings. The verdict is said of A.
+
+    Exit 0: compared, and every --fail-if passes; 1: one fails; 3: none fails, but the figures do not decide one.
     """
     wanted = [parse_condition(text) for text in conditions]
+    _check_asked(wanted, {*split_list(settings["measures"])} - ({"accuracy"} if base else set()))
     claims: list[Claim] = []
     notices: list[str] = []
     interrupted = False
@@ -79,14 +96,14 @@ def command(
             interrupted = True
     if not claims and not interrupted:
         raise HarnessError("wanted something to compare, found nothing", hint="--measures speed,memory")
-    failed = _failures(claims, wanted)
+    failed, undecided = (_ruled(ruling, claims, wanted) for ruling in (Ruling.FAILS, Ruling.UNDECIDED))
     if as_json:
         comparisons = [claim.to_plain() for claim in claims]
-        told = {"notices": notices, "interrupted": interrupted}
-        click.echo(json.dumps({"schema": 1, "comparisons": comparisons, "failed": failed, **told}, ensure_ascii=False))
-    for failure in failed:
-        click.echo(failure, err=True)
-    ctx.exit(130 if interrupted else 1 if failed else 0)
+        told = {"failed": failed, "undecided": undecided, "notices": notices, "interrupted": interrupted}
+        click.echo(json.dumps({"schema": 1, "comparisons": comparisons, **told}, ensure_ascii=False))
+    for ruled in (*failed, *undecided):
+        click.echo(ruled, err=True)
+    ctx.exit(130 if interrupted else 1 if failed else UNDECIDED if undecided else 0)
 
 
 def _found(
@@ -100,6 +117,7 @@ def _found(
         raise HarnessError("wanted two sides, or one and --base REV", hint="harness compare gru@numpy gru@torch")
     catalog = _load(settings["plugins"])
     quick = load_grid("quick")
+    noise = _noise(settings["results"], settings["device"]) if "speed" in measures else None
     circumstances = Circumstances(
         shapes=tuple(map(parse_shape, settings["shapes"])) or quick.speed[:1],
         measures=measures,
@@ -108,7 +126,10 @@ def _found(
         threads=settings["threads"],
         plugin_files=settings["plugins"],
         timing=_timing(settings["pairs"], settings["budget"]),
+        noise=noise.greatest if noise else 0.0,
     )
+    if "speed" in measures:
+        yield Notice(noise_told(noise))
     measured = {"speed", "memory"} & set(measures)
     if base is not None:
         _check_base(circumstances)
@@ -121,6 +142,11 @@ def _found(
         yield from compare_pairs(ours, theirs, catalog, circumstances, stopping)
     if "accuracy" in measures and b is not None:
         yield from compare_recorded(parse(a), parse(b), store.read_run(settings["results"], settings["run"]))
+
+
+def _noise(results: Path, device: str) -> Noise | None:
+    """What the doctor found on this machine."""
+    return read_noise(results, machine.fingerprint(machine.facts(device)))
 
 
 def _check_base(circumstances: Circumstances) -> None:
@@ -144,12 +170,22 @@ def _timing(pairs: int, budget: float) -> TimingSettings:
     return replace(TIMING, pairs=pairs, most_pairs=max(pairs, TIMING.most_pairs), budget=budget, seconds=seconds)
 
 
-def _failures(claims: list[Claim], conditions: list[Condition]) -> list[str]:
+def _check_asked(conditions: list[Condition], kinds: set[str]) -> None:
+    """Raises HarnessError for a condition that nothing compared would answer."""
+    for condition in conditions:
+        if kinds and not any(condition.is_asked_of(kind) for kind in kinds):
+            asked, found = ASKED_OF[condition.word], ", ".join(sorted(kinds))
+            raise HarnessError(
+                f"wanted a comparison of {asked} for --fail-if {condition}, found {found}", hint=f"--measures {asked}"
+            )
+
+
+def _ruled(ruling: Ruling, claims: list[Claim], conditions: list[Condition]) -> list[str]:
     return [
-        f"fails {condition}: {sentence(claim)}"
+        f"{ruling} {condition}: {sentence(claim)}"
         for condition in conditions
         for claim in claims
-        if condition.fails(claim)
+        if condition.is_asked_of(claim.kind) and condition.rule(claim) == ruling
     ]
 
 

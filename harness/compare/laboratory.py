@@ -33,7 +33,7 @@ Arrays = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
-    """Where and how two sides meet."""
+    """Where and how two sides meet. `noise`: the greatest relative difference that equals have shown there."""
 
     shapes: tuple[LayerShape, ...]
     measures: tuple[str, ...] = ("speed", "memory")
@@ -41,6 +41,7 @@ class Circumstances:
     dtype: Dtype = "float32"
     threads: int = 1
     timing: TimingSettings = TIMING
+    noise: float = 0.0
     plugin_files: tuple[Path, ...] = ()
     timeout: float = 600.0
 

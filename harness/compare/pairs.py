@@ -4,9 +4,12 @@ import math
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.choosing import why_not
 from harness.compare.claims import Claim
-from harness.compare.laboratory import Circumstances, Laboratory
+from harness.compare.laboratory import Arrays, Circumstances, Laboratory
 from harness.compare.notices import Notice
 from harness.errors import HarnessError
 from harness.executors.stopping import Stopping
@@ -16,10 +19,11 @@ from harness.planning import gates_of
 from harness.plugins import Catalog
 from harness.settings import LayerShape
 from harness.spelling import Spelling
-from harness.statistics import Estimate
+from harness.statistics import Estimate, median
 from harness.trial import Subject, Trial
 from harness.verdict import MARGIN, judge
 
+Answered = tuple[Result, Arrays]
 WEIGHED = {
     "train peak": "train_peak_bytes",
     "forward peak": "forward_peak_bytes",
@@ -54,10 +58,10 @@ def compare_pairs(
         for gate in gates:
             yield from laboratory.ask(gate)
         for shape in circumstances.shapes:
-            results = {}
+            found = {}
             for trial in dict.fromkeys(trial for trial in asked if trial.shape == shape):
-                results[trial], _ = yield from laboratory.ask(trial)
-            yield from _claims(results, circumstances)
+                found[trial] = yield from laboratory.ask(trial)
+            yield from _claims(found, circumstances)
 
 
 def _trials(
@@ -87,19 +91,20 @@ def _trials(
             yield Trial(measure="memory", cell=subject, backend=name, **shared)
 
 
-def _claims(results: Mapping[Trial, Result], circumstances: Circumstances) -> Iterator[Claim]:
+def _claims(found: Mapping[Trial, Answered], circumstances: Circumstances) -> Iterator[Claim]:
     weighed = []
-    for trial, result in results.items():
+    for trial, answered in found.items():
         if trial.measure == "speed":
-            yield from speed_claims(trial, result, MARGIN[circumstances.device])
+            yield from speed_claims(trial, answered, MARGIN[circumstances.device], circumstances.noise)
         else:
-            weighed.append((trial, result))
+            weighed.append((trial, answered[0]))
     if weighed:
         yield from _memory_claims(weighed[0], weighed[-1])
 
 
-def speed_claims(trial: Trial, result: Result, margin: float) -> Iterator[Claim]:
-    """A claim a mode of a speed trial."""
+def speed_claims(trial: Trial, answered: Answered, margin: float, noise: float = 0.0) -> Iterator[Claim]:
+    """A claim a mode of a speed trial; `margin` and `noise` as `judge` has them."""
+    result, arrays = answered
     for mode in (mode for mode in (*MODES, *COLD_MODES) if f"{mode}_speedup" in result.values):
         low, value, high = (result.number(f"{mode}_speedup{end}") for end in ("_low", "", "_high"))
         estimate = Estimate(value=value, low=low, high=high, n=int(result.number("pairs")))
@@ -110,18 +115,36 @@ def speed_claims(trial: Trial, result: Result, margin: float) -> Iterator[Claim]
             measure=mode.replace("_", " "),
             where=str(trial.shape),
             estimate=estimate,
-            verdict=judge(estimate, margin),
-            sides=(result.number(f"{mode}_seconds"), result.number(f"{mode}_versus_seconds")),
+            verdict=judge(estimate, margin, noise),
+            sides=typical(arrays[mode]),
             unit="seconds",
             detectable=result.number(f"{mode}_detectable"),
+            noise=noise,
             details={
                 "rounds": result.number("rounds"),
-                "a_first_seconds": result.number("first_seconds"),
-                "b_first_seconds": result.number("versus_first_seconds"),
+                **first_calls(arrays["first"]),
                 "disturbed": result.values["disturbed"].value,
                 "steady": result.values["steady"].value,
             },
         )
+
+
+def typical(samples: NDArray[Any]) -> tuple[Estimate, Estimate]:
+    """By side, the median over pairs of a pair's median, with its interval over pairs. `samples`: [pairs, 2, …]."""
+    ours, theirs = (np.median(samples[:, side].reshape(len(samples), -1), axis=1) for side in range(2))
+    return median(ours), median(theirs)
+
+
+def first_calls(first: NDArray[Any]) -> dict[str, Any]:
+    """What a claim says of first calls, seconds from the wish for a layer to the end of its first step. [pairs, 2]."""
+    return {
+        name: found
+        for side, seconds in zip("ab", typical(first), strict=True)
+        for name, found in (
+            (f"{side}_first_seconds", seconds.value),
+            (f"{side}_first_seconds_interval", [seconds.low, seconds.high]),
+        )
+    }
 
 
 def _memory_claims(a: tuple[Trial, Result], b: tuple[Trial, Result]) -> Iterator[Claim]:
@@ -133,15 +156,19 @@ def _memory_claims(a: tuple[Trial, Result], b: tuple[Trial, Result]) -> Iterator
 
 def memory_claim(names: tuple[str, str], measure: str, where: str, sides: tuple[float, float]) -> Claim:
     """What A and B weigh. Bytes are counted, not sampled: the interval is the value."""
-    ratio = sides[1] / sides[0] if sides[0] else math.nan
+    ours, theirs = (_counted(side) for side in sides)
     return Claim(
         kind="memory",
         a=names[0],
         b=names[1],
         measure=measure,
         where=where,
-        estimate=Estimate(value=ratio, low=ratio, high=ratio, n=1),
+        estimate=_counted(sides[1] / sides[0] if sides[0] else math.nan),
         verdict="same" if sides[0] == sides[1] else "smaller" if sides[0] < sides[1] else "larger",
-        sides=sides,
+        sides=(ours, theirs),
         unit="bytes",
     )
+
+
+def _counted(value: float) -> Estimate:
+    return Estimate(value=value, low=value, high=value, n=1)

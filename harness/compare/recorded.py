@@ -1,35 +1,43 @@
 """Two cells by their recorded trainings: paired by seed, in every section of a run that has both."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
-from harness import seeds, statistics
+from harness import statistics
 from harness.compare.claims import Claim
+from harness.differences import differences, fewest_seeds
 from harness.errors import HarnessError
-from harness.report.comparing import FEWEST_SEEDS
+from harness.report.comparing import bounded_scores, capped_steps, paired
 from harness.report.groups import Group, Numbers, Section, sections
 from harness.report.wording import plain_name
 from harness.spelling import Spelling
 from harness.store import RunView
 
+Sides = tuple[Group, Group]
+
 
 def compare_recorded(a: Spelling, b: Spelling, run: RunView) -> Iterator[Claim]:
-    """A claim a section and figure: the leading test score, and the steps to solve where both always solved.
+    """A claim a section and figure: the leading test score, and the steps to solve where either solved at all.
 
     Raises HarnessError where no section of the run has both cells.
     """
     found = [(section, _group(section, a), _group(section, b)) for section in sections(run)]
-    pairs = [(section, ours, theirs) for section, ours, theirs in found if ours is not None and theirs is not None]
+    pairs = [(section, (ours, theirs)) for section, ours, theirs in found if ours is not None and theirs is not None]
     if not pairs:
         raise HarnessError(
             f"wanted recorded trainings of {a} and {b}, found none of both in {run.name}",
             hint=f"harness run --cells {a.name},{b.name} --measures accuracy --accuracy-on {a.backend or 'auto'}",
         )
-    for section, ours, theirs in pairs:
-        yield _scores(section, ours, theirs)
-        if ours.has_criterion and all(group.solved == group.n == group.planned for group in (ours, theirs)):
-            yield _steps(section, ours, theirs)
+    for section, sides in pairs:
+        rest, metric = _where(section, sides, run), sides[0].primary
+        bounded = sum(int(np.sum(group.scores(metric) != bounded_scores(group))) for group in sides)
+        details = {"better": "higher" if sides[0].higher_is_better else "lower", "bounded": bounded}
+        yield _claim(sides, bounded_scores, plain_name(metric), rest | details)
+        if any(group.solved for group in sides):
+            yield _claim(sides, capped_steps, "steps to solve", rest | {"better": "lower", "budget": sides[0].budget})
 
 
 def _group(section: Section, wanted: Spelling) -> Group | None:
@@ -40,47 +48,49 @@ def _group(section: Section, wanted: Spelling) -> Group | None:
     return None
 
 
-def _scores(section: Section, ours: Group, theirs: Group) -> Claim:
-    metric = ours.primary
-    samples = ours.scores(metric), theirs.scores(metric)
-    return _claim(section, (ours, theirs), samples, plain_name(metric), higher_is_better=ours.higher_is_better)
+def _where(section: Section, sides: Sides, run: RunView) -> dict[str, Any]:
+    """What the claims of a section rest on: how many trainings of how many, and whose machines made them."""
+    made = Counter(run.machines.get(record.id) or "unknown" for group in sides for record in group.records)
+    counted = {
+        f"{side}_{name}": getattr(group, of_group)
+        for side, group in zip("ab", sides, strict=True)
+        for name, of_group in (("seeds", "n"), ("planned", "planned"), ("diverged", "diverged"))
+    }
+    return {"task": section.task, "setting": section.setting, "machines": dict(made), **counted}
 
 
-def _steps(section: Section, ours: Group, theirs: Group) -> Claim:
-    samples = ours.steps_to_solve(), theirs.steps_to_solve()
-    return _claim(section, (ours, theirs), samples, "steps to solve", higher_is_better=False)
+def _claim(sides: Sides, samples: Callable[[Group], Numbers], name: str, details: dict[str, Any]) -> Claim:
+    """The mean of the differences A − B over the seeds that both have.
 
-
-def _claim(
-    section: Section,
-    groups: tuple[Group, Group],
-    samples: tuple[Numbers, Numbers],
-    name: str,
-    *,
-    higher_is_better: bool,
-) -> Claim:
-    """The mean of the differences A − B over the seeds that both have, with Student's t interval."""
-    ours, theirs = (group.by_seed(of_group) for group, of_group in zip(groups, samples, strict=True))
-    shared = sorted(seed for seed in ours.keys() & theirs.keys() if np.isfinite([ours[seed], theirs[seed]]).all())
-    differences = np.array([ours[seed] - theirs[seed] for seed in shared])
-    if not len(differences):
-        raise HarnessError(f"wanted seeds that both cells finished on {section.task}, found none")
-    difference = statistics.mean(differences)
-    decided = difference.n >= FEWEST_SEEDS and difference.excludes(0.0)
-    better = (difference.value > 0) == higher_is_better
+    Better or worse only where the difference is established (`harness.differences`) and nothing stands against it.
+    """
+    ours, theirs = sides
+    (difference,) = differences([paired(theirs, ours, samples)])
+    reason = "; ".join(_obstacles(sides, samples, difference.mean.n))
+    decided = difference.is_established and not reason
+    better = (difference.mean.value > 0) == (details["better"] == "higher")
     return Claim(
         kind="accuracy",
-        a=groups[0].trial.pair,
-        b=groups[1].trial.pair,
+        a=ours.trial.pair,
+        b=theirs.trial.pair,
         measure=name,
-        where=section.task,
-        estimate=difference,
+        where=details["task"],
+        estimate=difference.mean,
         verdict=("better" if better else "worse") if decided else "undecided",
-        sides=(float(np.median(samples[0])), float(np.median(samples[1]))),
+        reason=reason,
+        sides=(statistics.median(samples(ours)), statistics.median(samples(theirs))),
         unit="median",
-        details={
-            "p": statistics.sign_flip(differences, seeds.stream(0, "sign flip")),
-            "setting": section.setting,
-            "planned": min(group.planned for group in groups),
-        },
+        details={**details, "p": difference.p},
     )
+
+
+def _obstacles(sides: Sides, samples: Callable[[Group], Numbers], n: int) -> Iterator[str]:
+    """What keeps two sides from being told apart: a cell that lacks trainings may have kept the lucky ones."""
+    for group in sides:
+        if not group.is_complete:
+            yield f"{group.n} of {group.planned} seeds of {group.trial.pair} have a result"
+        if not np.isfinite(samples(group)).all():
+            lost = f"{group.diverged} of {group.n} seeds of {group.trial.pair} diverged"
+            yield lost if group.diverged else f"a score of {group.trial.pair} is no finite number"
+    if n < fewest_seeds():
+        yield f"n = {n}: too few seeds ({fewest_seeds()} at least)"

@@ -12,8 +12,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import harness
 from harness import seeds, statistics
 from harness.compare.checkout import checkout
@@ -21,7 +19,7 @@ from harness.compare.claims import Claim
 from harness.compare.laboratory import Circumstances, Laboratory
 from harness.compare.notices import Notice
 from harness.compare.outcomes import difference
-from harness.compare.pairs import WEIGHED, memory_claim
+from harness.compare.pairs import WEIGHED, first_calls, memory_claim, typical
 from harness.errors import HarnessError
 from harness.executors.stopping import Stopping
 from harness.isolation.client import environment
@@ -129,7 +127,7 @@ def _times(meeting: _Meeting, circumstances: Circumstances) -> Iterator[Claim | 
         played = play(start, 2, circumstances.timing, entropy=entropy)
         disturbance = Conditions.now().since(before)
     for mode in MODES:
-        yield _claim(meeting, mode, played, MARGIN[circumstances.device], disturbance.reason)
+        yield _claim(meeting, mode, played, circumstances, disturbance.reason)
 
 
 def _weights(meeting: _Meeting) -> Iterator[Claim]:
@@ -145,10 +143,9 @@ def _weights(meeting: _Meeting) -> Iterator[Claim]:
         yield replace(claim, details={**claim.details, "differs": meeting.differs})
 
 
-def _claim(meeting: _Meeting, mode: str, played: Played, margin: float, disturbed: str) -> Claim:
+def _claim(meeting: _Meeting, mode: str, played: Played, circumstances: Circumstances, disturbed: str) -> Claim:
     ratios = log_ratios(played.samples[mode])
     estimate = statistics.ratio(ratios)
-    first, (ours, theirs) = np.median(played.first, axis=0), np.median(played.samples[mode], axis=(0, 2))
     return Claim(
         kind="speed",
         a=meeting.names[0],
@@ -156,14 +153,14 @@ def _claim(meeting: _Meeting, mode: str, played: Played, margin: float, disturbe
         measure=mode,
         where=str(meeting.shape),
         estimate=estimate,
-        verdict=judge(estimate, margin),
-        sides=(float(ours), float(theirs)),
+        verdict=judge(estimate, MARGIN[circumstances.device], circumstances.noise),
+        sides=typical(played.samples[mode]),
         unit="seconds",
         detectable=statistics.detectable(ratios),
+        noise=circumstances.noise,
         details={
             "rounds": played.schedule.rounds,
-            "a_first_seconds": float(first[0]),
-            "b_first_seconds": float(first[1]),
+            **first_calls(played.first),
             "disturbed": disturbed,
             "steady": played.steady,
             "differs": meeting.differs,

@@ -1,9 +1,11 @@
 """What a comparison found, as a sentence."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from harness.compare.claims import Claim
-from harness.report.wording import bracketed, count, duration, number, size
+from harness.report.wording import bracketed, count, durations, listing, number, size, spread
 
 DOES = {"train": "a train step", "forward": "a forward pass"}
 
@@ -19,13 +21,20 @@ def _speed(claim: Claim) -> str:
     what = DOES.get(work, work) + (" from cold caches" if cold else "")
     finds = f", finds {number(100 * claim.detectable, 2)} %" if math.isfinite(claim.detectable) else ""
     told = (
-        f"{claim.verdict:<9} {what}: {claim.a} {duration(ours)}, {claim.b} {duration(theirs)}; "
+        f"{claim.verdict:<9} {what}: {claim.a} {durations(ours)}, {claim.b} {durations(theirs)}; "
         f"speed-up {bracketed(found.value, found.low, found.high, '×')} "
         f"({claim.where}; n = {count(found.n)} pairs of processes, 95 %{finds})"
     )
-    notes = [str(claim.details.get("disturbed") or "")]
+    notes = [_within_noise(claim), str(claim.details.get("disturbed") or "")]
     notes += ["" if claim.details.get("steady", True) else "a side did not become steady in its warm-up"]
     return told + "".join(f"; {note}" for note in notes if note) + _unlike(claim)
+
+
+def _within_noise(claim: Claim) -> str:
+    """Says so where the interval excludes 1, and this machine's noise forbids to call it a difference."""
+    if claim.verdict != "undecided" or not claim.estimate.excludes(1.0):
+        return ""
+    return f"within the noise of this machine, {number(100 * claim.noise, 2)} %"
 
 
 def _unlike(claim: Claim) -> str:
@@ -35,7 +44,7 @@ def _unlike(claim: Claim) -> str:
 
 
 def _memory(claim: Claim) -> str:
-    ours, theirs = claim.sides
+    ours, theirs = (side.value for side in claim.sides)
     apart = claim.verdict != "same" and math.isfinite(claim.estimate.value)
     ratio = f"; {claim.b} takes {number(claim.estimate.value)} times as much" if apart else ""
     sides = f"{claim.a} {size(ours)}, {claim.b} {size(theirs)}"
@@ -43,11 +52,31 @@ def _memory(claim: Claim) -> str:
 
 
 def _accuracy(claim: Claim) -> str:
-    found, (ours, theirs) = claim.estimate, claim.sides
-    told = (
-        f"{claim.verdict:<9} {claim.where}, {claim.measure}: "
-        f"{claim.a} {number(ours)}, {claim.b} {number(theirs)} (medians); "
-        f"paired difference {bracketed(found.value, found.low, found.high)} (n = {count(found.n)} seeds, 95 %"
+    found, details = claim.estimate, claim.details
+    sides = ", ".join(
+        f"{name} {spread(side.value, side.low, side.high)} ({_seeds(details, which)})"
+        for name, side, which in zip((claim.a, claim.b), claim.sides, "ab", strict=True)
     )
-    p = claim.details.get("p")
-    return told + (f", sign-flip p = {number(p, 2)})" if p is not None else ")")
+    budget = f" (at most {count(details['budget'])})" if "budget" in details else ""
+    told = (
+        f"{claim.verdict:<9} {claim.where}, {claim.measure}{budget}: {sides}, medians; "
+        f"paired difference {bracketed(found.value, found.low, found.high)} "
+        f"(n = {count(found.n)} seeds, 95 %, sign-flip p = {number(details['p'], 2)})"
+    )
+    machines = details["machines"]
+    notes = [claim.reason, _bounded(details.get("bounded", 0))]
+    if len(machines) > 1:
+        made = listing(f"{n} of {machine}" for machine, n in machines.items())
+        notes.append(f"trainings of {len(machines)} machines stand together: {made}")
+    return told + "".join(f"; {note}" for note in notes if note)
+
+
+def _bounded(scores: int) -> str:
+    return f"scores worse than the baseline count as the baseline: {scores}" if scores else ""
+
+
+def _seeds(details: Mapping[str, Any], side: str) -> str:
+    """`6/6 seeds, 2 diverged`."""
+    diverged = details[f"{side}_diverged"]
+    told = f"{details[f'{side}_seeds']}/{details[f'{side}_planned']} seeds"
+    return f"{told}, {diverged} diverged" if diverged else told

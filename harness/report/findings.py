@@ -1,6 +1,7 @@
 """A run in plain sentences. A difference is claimed only where an interval supports it; what is missing is said."""
 
 from collections import Counter
+from collections.abc import Iterable
 
 from harness.noise import BLAS_PRESETS
 from harness.record import Record, Status
@@ -48,7 +49,16 @@ def _gate(run: RunView) -> list[str]:
     if passed:
         worst = max(passed, key=lambda record: record.number("worst"))
         told += f"; worst figure {number(worst.number('worst'), 2)} of the tolerance ({worst.trial.pair})"
-    return [f"{told}.", *(_objection(record) for record in records if record.status != Status.OK)]
+    return [f"{told}.", *_unexampled(passed), *(_objection(record) for record in records if record.status != Status.OK)]
+
+
+def _unexampled(passed: Iterable[Record]) -> list[str]:
+    """Cells whose equation nobody but its author has confirmed."""
+    cells = dict.fromkeys(str(record.trial.cell) for record in passed if record.number("examples") == 0)
+    if not cells:
+        return []
+    have = "has no examples" if len(cells) == 1 else "have no examples"
+    return [f"{listing(cells)} {have} from another source: agreement is with the equation as written."]
 
 
 def _objection(record: Record) -> str:

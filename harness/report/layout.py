@@ -1,17 +1,18 @@
 """Tables as a reader sees them: which columns, under which words, with which title. Cells are finished text."""
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
+from harness.differences import fewest_seeds
+from harness.noise import noise_told
 from harness.report import tables, trainings
-from harness.report.comparing import FEWEST_SEEDS
 from harness.report.costs import memory
 from harness.report.groups import Group, Section, sections
 from harness.report.remembering import gradient_tables
+from harness.report.shown import Remark, Shown, show
 from harness.report.speeds import machine_noise, speed
 from harness.report.standing import full_tables
 from harness.report.wording import NOTHING, count, duration, listing, number, plain_name, setting, size, spread
@@ -19,45 +20,19 @@ from harness.store import RunView
 from harness.trial import Measure
 
 Row = dict[str, str]
-OPTIONAL = (
-    *("FLOPs", "state", "in cells", "first", "forward finds", "kept for backward", "÷ baseline", "forward is"),
-    *("forward ×", "train finds", "forward", "steps"),
-)
 MOST_FAILURES = 12
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """A finished table; `note` explains its columns. `optional` ones may be left out, in that order."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-    optional: tuple[str, ...] = ()
 
 
 def shown_tables(run: RunView, *, full: bool = False) -> Iterator[Shown]:
     """Every table that has rows, in the order of the questions; pairs of cells and their ranks only in `full`."""
     for section in sections(run):
         yield _accuracy(section)
-    yield from (_shown(*table) for table in gradient_tables(run))
-    if full:
-        yield from (_shown(*text) for text in full_tables(run))
-    yield from _by_shape("speed", speed(run), machine_noise(run))
+    texts = [*gradient_tables(run), *(full_tables(run) if full else ())]
+    yield from (show(title, rows, [Remark(note)]) for title, rows, note in texts)
+    yield from _by_shape("speed", speed(run), [Remark(noise_told(machine_noise(run)))])
     yield from _by_shape("memory", memory(run))
     yield from _gate(run)
     yield from _failures(run)
-
-
-def _shown(title: str, rows: list[Row], note: str, optional: tuple[str, ...] = ()) -> Shown:
-    return Shown(
-        title=title,
-        columns=tuple(rows[0]),
-        rows=tuple(tuple(row.values()) for row in rows),
-        note=note,
-        optional=tuple(name for name in (*OPTIONAL, *optional) if name in rows[0]),
-    )
 
 
 def _accuracy(section: Section) -> Shown:
@@ -65,21 +40,26 @@ def _accuracy(section: Section) -> Shown:
     rows = [
         _accuracy_row(section, group, row) for group, (_, row) in zip(section.groups, found.iterrows(), strict=True)
     ]
-    note = "n: seeds with a result, of those planned. Test scores: median [least–greatest] over seeds."
-    if _has_criterion(section):
-        note = (
-            "Solved: Wilson's 95 % interval. Steps to solve: median [least–greatest]; mean, a training counting at "
-            f"most the budget, with a 95 % interval that allows for seeds which would not solve. {note}"
-        )
-    few = min(group.n for group in section.groups)
-    if few < FEWEST_SEEDS:
-        note += f" n = {few}: too few to tell cells apart ({FEWEST_SEEDS} at least)."
-    if len(section.learning_rates) > 1:
-        note += " ✓: the learning rate chosen on validation."
-    note += _matching(found)
     title = f"{section.task} · {section.setting} · {found['n'].sum()} of {found['planned'].sum()} trials"
     metrics = tuple(plain_name(metric) for metric in _metrics(section))
-    return _shown(title, rows, note, (*metrics[1:], "parameters", "H"))
+    remarks = [*_accuracy_remarks(section), *_matching(found)]
+    return show(title, rows, remarks, (*metrics[1:], "parameters", "H"))
+
+
+def _accuracy_remarks(section: Section) -> Iterator[Remark]:
+    if _has_criterion(section):
+        yield Remark("Solved: Wilson's 95 % interval.")
+        yield Remark("Steps: to solve, median [least–greatest].", ("steps",))
+        yield Remark(
+            "Mean steps: to solve, a training counting at most the budget, with a 95 % interval that allows for seeds "
+            "which would not solve."
+        )
+    yield Remark("n: seeds with a result, of those planned. Test scores: median [least–greatest] over seeds.")
+    few, fewest = min(group.n for group in section.groups), fewest_seeds(math.comb(len(section.chosen), 2))
+    if few < fewest:
+        yield Remark(f"n = {few}: too few to tell cells apart ({fewest} at least).")
+    if len(section.learning_rates) > 1:
+        yield Remark("✓: the learning rate chosen on validation.")
 
 
 def _metrics(section: Section) -> list[str]:
@@ -127,45 +107,54 @@ def _ratio(found: Mapping[str, float]) -> str:
     return spread(*(found[name] / baseline for name in ("test_median", "test_min", "test_max")))
 
 
-def _by_shape(measure: Measure, table: pd.DataFrame, remark: str = "") -> Iterator[Shown]:
-    """One table a shape, of speed or of memory; `remark` ends its note."""
+def _by_shape(measure: Measure, table: pd.DataFrame, more: Iterable[Remark] = ()) -> Iterator[Shown]:
+    """One table a shape, of speed or of memory; `more` are its last remarks."""
     make = _speed_row if measure == "speed" else _memory_row
     for shape, rows in table.groupby("shape", sort=False):
         good, planned = int((rows["status"] == "ok").sum()), len(rows)
         told = listing(dict.fromkeys(f"{d}, {t}, {n} thread{'s' * (n > 1)}" for d, t, n in _places(rows)))
         title = f"{measure} · {shape} · {told} · {good} of {planned} trials"
-        note = f"{_note(measure, rows)}{_matching(rows)} {remark}".strip()
-        yield _shown(title, [make(row) for _, row in rows.iterrows()], note, ("parameters", "H"))
+        said = _memory_remarks(rows) if measure == "memory" else _speed_remarks(rows)
+        remarks = [*said, *_matching(rows), *more]
+        yield show(title, [make(row) for _, row in rows.iterrows()], remarks, ("parameters", "H"))
 
 
-def _matching(rows: pd.DataFrame) -> str:
-    """What the cells of a table have alike, and how closely."""
+def _matching(rows: pd.DataFrame) -> Iterator[Remark]:
+    """How large the cells of a table are, what they have alike, and how closely."""
     matched, most = str(rows["matched"].iloc[0]), 100 * float(rows["residual"].abs().max())
-    sizes = " State: of one sequence. FLOPs: of one step of one sequence, forward."
+    yield Remark("State: of one sequence.", ("state",))
+    yield Remark("FLOPs: of one step of one sequence, forward.", ("FLOPs",))
     if matched == "hidden":
-        return f"{sizes} H is the same for all cells."
-    return f"{sizes} Every cell has {matched}, at the nearest H, to within {number(most, 2)} %."
+        yield Remark("H is the same for all cells.")
+    else:
+        yield Remark(f"Every cell has {matched}, at the nearest H, to within {number(most, 2)} %.")
 
 
 def _places(rows: pd.DataFrame) -> Iterator[tuple[str, str, int]]:
     yield from zip(rows["device"], rows["dtype"], rows["threads"], strict=True)
 
 
-def _note(measure: Measure, rows: pd.DataFrame) -> str:
-    if measure == "memory":
-        hides = any(hidden is True for hidden in rows["hides"])
-        marked = " †: the system gave more than was counted; see the findings." if hides else ""
-        return (
-            "Peaks of what one warm step allocates. Kept: between forward and backward; ÷ T·B·H: numbers kept for "
-            f"each, fitted over several sizes. Parameters in bytes.{marked}"
-        )
+def _memory_remarks(rows: pd.DataFrame) -> Iterator[Remark]:
+    yield Remark("Peaks of what one warm step allocates.")
+    yield Remark("Kept: between forward and backward.", ("kept for backward",))
+    yield Remark("÷ T·B·H: numbers kept for backward for each, fitted over several sizes.", ("÷ T·B·H",))
+    yield Remark("Parameters in bytes.", ("parameters",))
+    if any(hidden is True for hidden in rows["hides"]):
+        yield Remark("†: the system gave more than was counted; see the findings.")
+
+
+def _speed_remarks(rows: pd.DataFrame) -> Iterator[Remark]:
     pairs = listing(count(n) for n in sorted(set(rows["pairs"].dropna()))) if rows["pairs"].notna().any() else NOTHING
-    return (
+    yield Remark(
         f"Speed-ups over the named baseline with 95 % intervals over n = {pairs} pairs of processes; "
         "above 1 is faster; both sides take turns within a trial, while times of different rows are from different "
-        "minutes. Finds: the least difference such a comparison would find. First: from the wish for a layer to the "
-        "end of its first train step."
+        "minutes."
     )
+    noise = float(rows["noise"].max())
+    if noise > 0:
+        yield Remark(f"Is: faster or slower only beyond the noise of equals here, {number(100 * noise, 2)} %.")
+    yield Remark("Finds: the least difference such a comparison would find.", ("train finds", "forward finds"))
+    yield Remark("First: from the wish for a layer to the end of its first train step.", ("first",))
 
 
 def _speed_row(row: "pd.Series[Any]") -> Row:
@@ -175,7 +164,7 @@ def _speed_row(row: "pd.Series[Any]") -> Row:
         shown |= {
             mode: duration(row[f"{mode}_seconds"]),
             f"{mode} ×": spread(*(row[f"{mode}_speedup{end}"] for end in ("", "_low", "_high"))),
-            f"{mode} is": "itself" if row["backend"] == row["versus"] else str(row[f"{mode}_verdict"]) or NOTHING,
+            f"{mode} is": str(row[f"{mode}_verdict"]) or NOTHING,
             f"{mode} finds": f"{number(100 * found, 2)}%" if math.isfinite(found) else NOTHING,
         }
     shown |= {"first": duration(row["first_seconds"]), "H": count(row["hidden"])}
@@ -211,11 +200,15 @@ def _gate(run: RunView) -> Iterator[Shown]:
             "result": "passed" if row["passed"] else str(row["status"]),
             "worst": number(row["worst"], 2),
             "checks": f"{count(row['checks'] - row['checks_failed'])} of {count(row['checks'])}",
+            "examples": "none" if row["examples"] == 0 else count(row["examples"]),
         }
         for _, row in table.iterrows()
     ]
-    note = "Worst: the largest error against the float64 reference, in units of what is allowed."
-    yield _shown(f"gate · {int(table['passed'].sum())} of {len(table)} pairs passed", rows, note)
+    remarks = [
+        Remark("Worst: the largest error against the float64 reference, in units of what is allowed."),
+        Remark("Examples: of the cell's outputs, from a source other than its equation."),
+    ]
+    yield show(f"gate · {int(table['passed'].sum())} of {len(table)} pairs passed", rows, remarks)
 
 
 def _failures(run: RunView) -> Iterator[Shown]:
@@ -237,7 +230,7 @@ def _failures(run: RunView) -> Iterator[Shown]:
     note = "`harness show ID` prints the question, the reason and the log."
     if len(rows) > MOST_FAILURES:
         note = f"{len(rows) - MOST_FAILURES} more rows are in tables/failures.csv. {note}"
-    yield _shown(title, rows[:MOST_FAILURES], note)
+    yield show(title, rows[:MOST_FAILURES], [Remark(note)])
 
 
 def _first_line(text: str) -> str:

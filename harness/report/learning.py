@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from harness import statistics
-from harness.report.comparing import FEWEST_SEEDS, Comparison, compare
+from harness.differences import fewest_seeds
+from harness.report.comparing import Comparison, bounded_scores, capped_steps, comparable, compare
 from harness.report.groups import Group, Section
 from harness.report.wording import count, estimate, listing, number, plain_name, setting, spread
 
 
 def learning(section: Section) -> list[str]:
-    """The findings of one task. A difference is claimed only where its interval excludes none."""
+    """The findings of one task. A difference is claimed only where `harness.differences` has it established."""
     groups = [group for group in section.chosen if group.primary]
     missing = [group for group in section.chosen if not group.is_complete]
     told = []
@@ -53,18 +54,22 @@ def _by_outcome(groups: Sequence[Group]) -> dict[tuple[int, int, int], list[Grou
 
 
 def _pace(section: Section, groups: Sequence[Group]) -> list[str]:
-    """Compares the steps to solve of cells that solved with every seed: for others the rate is the answer."""
+    """The steps to solve of cells that solved with every seed: for others the rate is the answer.
+
+    The family is that of all cells: what is said of some of them in words is what the tables say of all in figures.
+    """
     able = [group for group in groups if group.is_complete and group.solved == group.n]
     if len(able) < 2:
         return []
-    found = compare(able, Group.steps_to_solve)
+    family = compare(comparable(section), capped_steps)
+    found = [c for c in family if c.less in able and c.more in able]
     claims = [
-        f"{section.label(c.less)} took {estimate(c.difference)} steps fewer than {section.label(c.more)}"
+        f"{section.label(c.less)} took {estimate(c.difference.mean)} steps fewer than {section.label(c.more)}"
         for c in found
-        if c.is_decided
+        if c.difference.is_established
     ]
     lead = f"{section.task}, steps to solve, evaluated every {able[0].training.evaluate_every}"
-    return [_verdict(section, lead, claims, found)]
+    return [_verdict(section, lead, claims, found, len(family))]
 
 
 def _scoring(section: Section, groups: Sequence[Group]) -> list[str]:
@@ -77,12 +82,12 @@ def _scoring(section: Section, groups: Sequence[Group]) -> list[str]:
     against = "" if math.isnan(baseline) else f"; the baseline without memory has {number(baseline)}"
     what = "median and range over seeds that have a result"
     sentences = [f"{lead} {_rates(section, groups)}, {what}: {told}{against}."]
-    able = [g for g in groups if g.is_complete and np.isfinite(g.scores(metric)).all()]
-    if len(able) < 2:
+    found = compare(comparable(section), bounded_scores)
+    if not found:
         return sentences
-    found = compare(able, lambda group: group.scores(metric))
-    claims = [_better(section, c, higher=groups[0].higher_is_better) for c in found if c.is_decided]
-    return [*sentences, _verdict(section, f"{section.task}, {name}", claims, found)]
+    higher = groups[0].higher_is_better
+    claims = [_better(section, c, higher=higher) for c in found if c.difference.is_established]
+    return [*sentences, _verdict(section, f"{section.task}, {name}", claims, found, len(found))]
 
 
 def _score(section: Section, group: Group, metric: str) -> str:
@@ -94,20 +99,25 @@ def _score(section: Section, group: Group, metric: str) -> str:
 def _better(section: Section, comparison: Comparison, *, higher: bool) -> str:
     less, more = section.label(comparison.less), section.label(comparison.more)
     better, worse = (more, less) if higher else (less, more)
-    return f"{better} is better than {worse} by {estimate(comparison.difference)}"
+    return f"{better} is better than {worse} by {estimate(comparison.difference.mean)}"
 
 
-def _verdict(section: Section, lead: str, claims: Sequence[str], found: Sequence[Comparison]) -> str:
-    n = min(comparison.difference.n for comparison in found)
-    if n < FEWEST_SEEDS:
-        return f"{lead}: n = {n}: too few seeds to tell cells apart ({FEWEST_SEEDS} at least)."
-    pairs = f"{len(found)} comparisons together" if len(found) > 1 else "one comparison"
-    basis = f"paired by seed, n = {n}, 95 % for {pairs}"
-    open_pairs = [f"{section.label(c.less)} and {section.label(c.more)}" for c in found if not c.is_decided]
+def _verdict(section: Section, lead: str, claims: Sequence[str], found: Sequence[Comparison], family: int) -> str:
+    """What is established of the comparisons `found`, out of a family of so many."""
+    n = min(comparison.difference.mean.n for comparison in found)
+    fewest, pairs = fewest_seeds(family), f"{family} pairs" if family > 1 else "one pair"
+    if n < fewest:
+        return f"{lead}: n = {n}: too few seeds to tell {'one of ' * (family > 1)}{pairs} apart ({fewest} at least)."
+    basis = f"paired by seed, n = {n}, 95 % for {pairs}{' together' * (family > 1)}"
+    open_pairs = [f"{section.label(c.less)} and {section.label(c.more)}" for c in _undecided(found)]
     if not claims:
         return f"{lead}: no difference between {listing(_cells(section, found))} is established ({basis})."
     rest = f"; undecided: {'; '.join(open_pairs)}" if open_pairs else ""
     return f"{lead}: {'; '.join(claims)}{rest} ({basis})."
+
+
+def _undecided(found: Iterable[Comparison]) -> list[Comparison]:
+    return [comparison for comparison in found if not comparison.difference.is_established]
 
 
 def _cells(section: Section, found: Iterable[Comparison]) -> list[str]:

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.report.findings import findings
-from harness.report.layout import Shown, shown_tables
+from harness.report.layout import shown_tables
+from harness.report.shown import Shown
 from harness.store import RunView
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from harness import seeds, statistics
+from harness.differences import differences, fewest_seeds
 from harness.ranking import standings as standings_of
-from harness.report.comparing import FEWEST_SEEDS
+from harness.report.comparing import bounded_scores, capped_steps, comparable, has_scale, perfect
 from harness.report.groups import Group, Numbers, Section, sections
 from harness.report.rows import NAN, Row, frame
 from harness.store import RunView
@@ -39,12 +40,12 @@ class Contest:
 def comparisons(run: RunView) -> pd.DataFrame:
     """One row two cells, task and outcome: by how much `cell` is ahead of `over`, over n paired seeds.
 
-    The difference of means (steps saved, or normalised score) with its t interval; p of the sign-flip test, and
-    adjusted by Holm over the rows of the same task and outcome; P(ahead) with Wilson's interval, a tie counting half.
-    Intervals are NaN where n is under six.
+    The difference of means (steps saved, or normalised score) and its t interval, simultaneous over the rows of the
+    same task and outcome; p of the sign-flip test, and adjusted by Holm over the same rows; `differs`: established by
+    both. P(ahead) with Wilson's interval, a tie counting half. Intervals are NaN where n is under six.
     """
     rows = [row for contest in contests(run) for row in _pairs(contest)]
-    return frame(rows, "task setting outcome cell over n difference difference_low difference_high p p_holm")
+    return frame(rows, "task setting outcome cell over n difference difference_low difference_high p p_holm differs")
 
 
 def standings(run: RunView) -> pd.DataFrame:
@@ -65,24 +66,22 @@ def standings(run: RunView) -> pd.DataFrame:
 def contests(run: RunView) -> Iterator[Contest]:
     """What can be compared of a run: two cells at least, by steps to solve or normalised score."""
     for section in sections(run):
-        able = [group for group in section.chosen if group.n and group.is_complete]
+        able = comparable(section)
         if any(group.has_criterion for group in able):
-            yield from _contest(section, able, STEPS, lambda group: -np.minimum(group.steps_to_solve(), group.budget))
+            yield from _contest(section, able, STEPS, lambda group: -capped_steps(group))
         yield from _contest(section, able, SCORE, normalised)
 
 
 def normalised(group: Group) -> Numbers:
     """The leading test score on the scale from 0, the memoryless baseline, to 1, a perfect answer.
 
-    Perfect is 0 where lower is better, else 1. What is worse than the baseline counts as the baseline, and so does a
-    training that diverged. NaN where the metric has no such scale: no baseline, or scores beyond perfect.
+    What is worse than the baseline counts as the baseline, and so does a training that diverged. NaN where the metric
+    has no such scale: no baseline, or scores beyond perfect.
     """
-    perfect, baseline = (1.0 if group.higher_is_better else 0.0), group.baseline(group.primary)
-    width = perfect - baseline if group.higher_is_better else baseline - perfect
-    if not width > 0:
+    if not has_scale(group):
         return np.full(group.n, NAN)
-    found = (group.scores(group.primary) - baseline) / (perfect - baseline)
-    return np.full(group.n, NAN) if (found > 1).any() else np.maximum(found, 0.0)
+    baseline = group.baseline(group.primary)
+    return (bounded_scores(group) - baseline) / (perfect(group) - baseline)
 
 
 def _contest(
@@ -97,28 +96,33 @@ def _contest(
 
 
 def _pairs(contest: Contest) -> list[Row]:
-    rng = seeds.stream(0, "signs", contest.task, contest.setting, contest.outcome)
+    pairs = [_ordered(contest, i, j) for i, j in combinations(range(len(contest.cells)), 2)]
+    found = differences([contest.table[ahead] - contest.table[behind] for ahead, behind in pairs])
     rows = []
-    for i, j in combinations(range(len(contest.cells)), 2):
-        ahead, behind = (i, j) if contest.table[i].mean() >= contest.table[j].mean() else (j, i)
-        a, b = contest.table[ahead], contest.table[behind]
-        difference, share = statistics.mean(a - b), statistics.superiority(a, b)
-        known = difference.n >= FEWEST_SEEDS
+    for (ahead, behind), one in zip(pairs, found, strict=True):
+        share = statistics.superiority(contest.table[ahead], contest.table[behind])
+        known = one.mean.n >= fewest_seeds()
         rows.append(
             {
                 **{"task": contest.task, "setting": contest.setting, "outcome": contest.outcome},
-                **{"cell": contest.cells[ahead], "over": contest.cells[behind], "n": difference.n},
-                "difference": difference.value,
-                "difference_low": difference.low if known else NAN,
-                "difference_high": difference.high if known else NAN,
-                "p": statistics.sign_flip(a - b, rng),
+                **{"cell": contest.cells[ahead], "over": contest.cells[behind], "n": one.mean.n},
+                "difference": one.mean.value,
+                "difference_low": one.mean.low if known else NAN,
+                "difference_high": one.mean.high if known else NAN,
+                "p": one.p,
+                "p_holm": one.p_holm,
+                "differs": one.is_established,
                 "ahead": share.value,
                 "ahead_low": share.low,
                 "ahead_high": share.high,
             }
         )
-    adjusted = statistics.holm(np.array([row["p"] for row in rows]))
-    return [row | {"p_holm": float(p)} for row, p in zip(rows, adjusted, strict=True)]
+    return rows
+
+
+def _ordered(contest: Contest, i: int, j: int) -> tuple[int, int]:
+    """The two cells, the one that is ahead first."""
+    return (i, j) if contest.table[i].mean() >= contest.table[j].mean() else (j, i)
 
 
 def _standings(task: str, setting: str, found: Sequence[Contest], cells: Sequence[str]) -> list[Row]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from harness.differences import fewest_seeds
 from harness.record import Record
 from harness.report.groups import Group, Numbers, Section, sections
 from harness.report.rows import NAN, Row, first, frame, joined
@@ -17,7 +18,7 @@ from harness.report.wording import NOTHING, count, listing
 from harness.store import RunView
 
 ALIKE = 1.25
-"""Cells whose greatest median horizon is at most so many times their least are said to forget alike."""
+"""Cells whose greatest median horizon is at most so many times their least share a part of a sentence."""
 
 
 def gradients(run: RunView) -> pd.DataFrame:
@@ -47,7 +48,7 @@ def gradient_tables(run: RunView) -> Iterator[tuple[str, list[dict[str, str]], s
 
 
 def remembering(run: RunView) -> list[str]:
-    """The findings: who forgets alike, who hears how far, and what a training changed."""
+    """The findings: how far who hears, and what a training changed."""
     told: list[str] = []
     before: dict[str, Group] = {}
     for section in sections(run, "gradients"):
@@ -149,18 +150,17 @@ def _spread(lags: Sequence[float], longest: float) -> str:
 
 
 def _horizons(section: Section) -> list[str]:
-    """Cells by their horizon; those that are alike share a part of the sentence."""
+    """Cells by their horizon, a range over seeds and no claim; those that are alike share a part of the sentence."""
     parts, groups = [], [group for group in section.chosen if heard(group)]
     for alike in _alike(groups):
         lags, longest = np.concatenate([lags_of(group) for group in alike]), longest_lag(alike[0])
         least, most = lag_text(lags.min(), longest), lag_text(lags.max(), longest)
         reach = f"at lag {least}" if least == most else f"at lags {least} to {most}"
         reach = f"not within {count(longest)} lags" if math.isinf(lags.min()) else reach
-        told = ", which forget alike" if len(alike) > 1 and math.isfinite(lags.max()) else ""
-        parts.append(f"{reach} in {listing(_label(section, group) for group in alike)}{told}")
-    seeds = listing(count(n) for n in sorted({len(heard(group)) for group in groups}))
+        parts.append(f"{reach} in {listing(_label(section, group) for group in alike)}")
+    seeds = f"least to greatest seed; seeds a cell: {listing(map(count, sorted({len(heard(g)) for g in groups})))}"
     lead = f"{section.task}, {stage(section)} ({setting_of(section)}): a gradient has fallen to 1 %"
-    return [f"{lead} {'; '.join(parts)} (seeds a cell: {seeds})."] if parts else []
+    return [f"{lead} {'; '.join(parts)} ({seeds})."] if parts else []
 
 
 def _alike(groups: Sequence[Group]) -> list[list[Group]]:
@@ -194,15 +194,25 @@ def _label(section: Section, group: Group) -> str:
 
 
 def _changes(section: Section, before: Mapping[str, Group]) -> list[str]:
-    """For whom training moved the horizon the same way with every seed."""
-    moved: dict[str, list[str]] = {"further back": [], "less far back": []}
-    for group in section.chosen:
-        label = section.label(group)
-        pairs = _pairs(before[label], group) if label in before else []
-        for reach, sign in zip(moved, (1, -1), strict=True):
-            if pairs and all(sign * after > sign * was for was, after in pairs):
-                moved[reach].append(f"{label} ({len(pairs)}/{len(pairs)})")
-    parts = [f"{reach} in {listing(names)}" for reach, names in moved.items() if names]
+    """For whom training moved the horizon the same way with every seed: a sign test, the cells being one family.
+
+    With too few seeds for it, the seeds are counted and no direction is claimed.
+    """
+    groups = {section.label(group): group for group in section.chosen}
+    found = {label: pairs for label, g in groups.items() if label in before and (pairs := _pairs(before[label], g))}
+    if not found:
+        return []
+    n, fewest = min(map(len, found.values())), fewest_seeds(len(found))
+    if n < fewest:
+        told = listing(f"{label} {sum(now > was for was, now in p)}/{len(p)}" for label, p in found.items())
+        return [
+            f"{section.task}: seeds with which gradients reach further back after training than before: {told}; "
+            f"n = {n}: too few to claim a direction ({fewest} at least)."
+        ]
+    further = [f"{label} ({len(p)}/{len(p)})" for label, p in found.items() if all(now > was for was, now in p)]
+    less = [f"{label} ({len(p)}/{len(p)})" for label, p in found.items() if all(now < was for was, now in p)]
+    parts = [f"further back in {listing(further)}"] if further else []
+    parts += [f"less far back in {listing(less)}"] if less else []
     lead = f"{section.task}: with every seed, gradients reach"
     return [f"{lead} {', '.join(parts)} after training than before."] if parts else []
 

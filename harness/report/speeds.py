@@ -1,13 +1,14 @@
 """Speed as a table and in words: a pair is called faster or slower only where its interval says so."""
 
 import math
+from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 
 from harness import statistics
-from harness.noise import read_noise
-from harness.record import Record
-from harness.report.rows import frame, number, placed, value
+from harness.noise import Noise, alarms_told, greatest, read_noise
+from harness.report.rows import Row, frame, number, placed, value
 from harness.report.wording import bracketed, count, listing
 from harness.report.wording import number as figure
 from harness.statistics import Estimate
@@ -18,6 +19,8 @@ MODES = ("train", "forward")
 FIGURES = ("seconds", "versus_seconds", "speedup", "speedup_low", "speedup_high", "detectable")
 OTHERS = ("pairs", "rounds", "first_seconds", "versus_first_seconds")
 NOTED = ("denormal_share", "throttled_turns", "other_load", "stolen", "held_back")
+ITSELF = "itself"
+"""The verdict on a baseline timed against itself: whatever came out is noise."""
 DENORMAL_SHARE = 1e-4
 """More denormals than this among outputs and gradients slow a step down on some processors: worth a sentence."""
 
@@ -26,67 +29,84 @@ def speed(run: RunView) -> pd.DataFrame:
     """One row a pair and shape: seconds a train step and a forward pass, the speed-up over the named baseline.
 
     The interval is over pairs of processes; `detectable` is the relative difference that would have been found;
-    `verdict` is said of the pair beside its baseline; `first_seconds`: from the wish for a layer to the end of its
-    first step. `disturbed` says what else the machine did.
+    `verdict` is said of the pair beside its baseline, `itself` where the pair is the baseline; `noise`: the greatest
+    relative difference between equals, of the baselines timed against themselves at this shape and of what the doctor
+    found on this machine; within it nothing is called faster or slower. `first_seconds`: from the wish for a layer to
+    the end of its first step. `disturbed` says what else the machine did.
     """
     rows = []
     for row, trial, record in placed(run, "speed"):
         row |= {"versus": trial.versus}
         for mode in MODES:
             row |= {f"{mode}_{name}": number(record, f"{mode}_{name}") for name in FIGURES}
-            row[f"{mode}_verdict"] = _verdict(record, mode)
         row |= {name: number(record, name) for name in (*OTHERS, *NOTED)}
         rows.append(row | {name: value(record, name) for name in ("steady", "disturbed", "blas", "ran")})
+    stored = machine_noise(run)
+    least = stored.greatest if stored else 0.0
+    noise = {shape: max(least, greatest(_of_equals(rows, shape))) for shape in {row["shape"] for row in rows}}
+    for row in rows:
+        row["noise"] = noise[row["shape"]]
+        row |= {f"{mode}_verdict": _verdict(row, mode) for mode in MODES}
     return frame(rows, "shape cell backend versus status")
 
 
-def machine_noise(run: RunView) -> str:
-    """What `harness doctor` found on the machine of this run, or that it has not been asked."""
-    noise = read_noise(run.folder.parent.parent, str(run.facts.get("fingerprint", "")))
-    if noise is None:
-        return "What timings on this machine are worth is unknown: `harness doctor` finds out."
-    return f"This machine, {noise.taken[:10]}: {noise}."
+def machine_noise(run: RunView) -> Noise | None:
+    """What `harness doctor` found on the machine of this run; None where it has not been asked."""
+    return read_noise(run.folder.parent.parent, str(run.facts.get("fingerprint", "")))
 
 
 def speed_findings(table: pd.DataFrame) -> list[str]:
-    """Train steps by shape and baseline, then the noise, then what disturbed the timings."""
+    """Train steps by shape and baseline and the noise they are judged by, then what disturbed the timings."""
     told = []
     for shape, rows in table.groupby("shape", sort=False):
         done = rows[rows["status"] == "ok"]
         itself = done[done["backend"] == done["versus"]]
         others = done[done["backend"] != done["versus"]]
-        noise = _noise(itself)
         for (backend, versus), against in others.groupby(["backend", "versus"], sort=False):
-            told += _against(against, str(backend), f"{versus} at {shape}", noise)
-        if len(itself):
-            told.append(_noise_told(itself, str(shape), noise))
+            told += _against(against, str(backend), f"{versus} at {shape}")
+        told += _noise(itself, others, str(shape))
     return told + _disturbances(table[table["status"] == "ok"]) if len(table) else told
 
 
-def _verdict(record: Record | None, mode: str) -> str:
-    low, found, high = (number(record, f"{mode}_speedup{end}") for end in ("_low", "", "_high"))
-    if record is None or math.isnan(found):
+def _of_equals(rows: Iterable[Row], shape: str) -> list[float]:
+    """The speed-ups of baselines over themselves at a shape, either mode."""
+    itself = [row for row in rows if row["shape"] == shape and row["backend"] == row["versus"]]
+    return [row[f"{mode}_speedup"] for row in itself for mode in MODES]
+
+
+def _verdict(row: Row, mode: str) -> str:
+    if math.isnan(row[f"{mode}_speedup"]):
         return ""
-    estimate = Estimate(value=found, low=low, high=high, n=int(number(record, "pairs")))
-    return str(judge(estimate, MARGIN[record.trial.device]))
+    if row["backend"] == row["versus"]:
+        return ITSELF
+    return str(judge(_speedup(row, mode), MARGIN[row["device"]], row["noise"]))
 
 
-def _noise(itself: pd.DataFrame) -> float:
-    """The largest |log speed-up| of a baseline against itself; 0 where none was timed."""
-    found = [abs(math.log(x)) for x in itself["train_speedup"] if x > 0 and math.isfinite(x)]
-    return max(found, default=0.0)
+def _speedup(row: "Row | pd.Series[Any]", mode: str) -> Estimate:
+    low, found, high = (float(row[f"{mode}_speedup{end}"]) for end in ("_low", "", "_high"))
+    return Estimate(value=found, low=low, high=high, n=int(row["pairs"]))
 
 
-def _noise_told(itself: pd.DataFrame, shape: str, noise: float) -> str:
-    """How a baseline timed against itself came out, and how often that was a false alarm."""
-    verdicts = [verdict for mode in MODES for verdict in itself[f"{mode}_verdict"]]
-    alarms = sum(verdict in (Verdict.FASTER, Verdict.SLOWER) for verdict in verdicts)
-    finds = itself["train_detectable"].median()
-    names = listing(dict.fromkeys(itself["versus"]))
-    return (
-        f"The noise at {shape}: timed against itself, {names} came out within {figure(100 * math.expm1(noise), 2)} % "
-        f"of 1; {alarms} of {len(verdicts)} verdicts were false alarms; a comparison finds {figure(100 * finds, 2)} %."
-    )
+def _noise(itself: pd.DataFrame, others: pd.DataFrame, shape: str) -> list[str]:
+    """How baselines came out against themselves, how often that was a false alarm, and what follows for the others."""
+    told = []
+    if len(itself):
+        equals = [(row, mode) for _, row in itself.iterrows() for mode in MODES]
+        raw = [judge(_speedup(row, mode), MARGIN[row["device"]]) for row, mode in equals]
+        alarms = sum(verdict in (Verdict.FASTER, Verdict.SLOWER) for verdict in raw)
+        found = greatest(row[f"{mode}_speedup"] for row, mode in equals)
+        told.append(
+            f"The noise at {shape}: timed against itself, {listing(dict.fromkeys(itself['versus']))} came out within "
+            f"{_percent(found)} of 1; {alarms_told(alarms, len(raw))}; a comparison finds "
+            f"{_percent(itself['train_detectable'].median())}."
+        )
+    if len(others) and others["noise"].max() > 0:
+        told.append(f"No pair at {shape} is called faster or slower within {_percent(others['noise'].max())} of 1.")
+    return told
+
+
+def _percent(fraction: float) -> str:
+    return f"{figure(100 * fraction, 2)} %"
 
 
 def _disturbances(done: pd.DataFrame) -> list[str]:
@@ -108,16 +128,14 @@ def _disturbances(done: pd.DataFrame) -> list[str]:
     return told
 
 
-def _against(rows: pd.DataFrame, backend: str, versus: str, noise: float) -> list[str]:
-    """What the train steps of one backend say beside another; what lies within the noise is not called different."""
+def _against(rows: pd.DataFrame, backend: str, versus: str) -> list[str]:
+    """What the train steps of one backend say beside another."""
     found: dict[str, list[str]] = {verdict: [] for verdict in Verdict}
     for _, row in rows.iterrows():
-        value, low, high = (float(row[f"train_speedup{end}"]) for end in ("", "_low", "_high"))
-        if not 0 < value < math.inf:
+        speedup, verdict = _speedup(row, "train"), row["train_verdict"]
+        if not 0 < speedup.value < math.inf:
             continue
-        verdict = row["train_verdict"]
-        if verdict in (Verdict.FASTER, Verdict.SLOWER) and math.exp(-noise) <= max(low, 1 / high) <= math.exp(noise):
-            verdict = Verdict.UNDECIDED
+        value, low, high = speedup.value, speedup.low, speedup.high
         if verdict == Verdict.SLOWER:
             value, low, high = 1 / value, 1 / high, 1 / low if low > 0 else math.inf
         found[verdict].append(f"{row['cell']} {bracketed(value, low, high, '×')}")

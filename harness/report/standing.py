@@ -6,11 +6,10 @@ from typing import Any
 
 import pandas as pd
 
+from harness.differences import fewest_seeds
 from harness.report import ranking
-from harness.report.comparing import FEWEST_SEEDS
 from harness.report.wording import NOTHING, bracketed, count, number, spread
 from harness.resampling import FEWEST_FOR_MEAN
-from harness.statistics import LEVEL
 from harness.store import RunView
 
 Text = tuple[str, list[dict[str, str]], str]
@@ -39,6 +38,7 @@ def _pair(row: "pd.Series[Any]") -> dict[str, str]:
         "p": number(row["p"], 2),
         "p, Holm": number(row["p_holm"], 2),
         "P(ahead)": _share(row, "ahead"),
+        "differs": "yes" if row["differs"] else NOTHING,
     }
 
 
@@ -48,22 +48,23 @@ def _difference(row: "pd.Series[Any]") -> str:
 
 
 def _pairs_note(rows: pd.DataFrame) -> str:
-    n = int(rows["n"].min())
+    n, few = int(rows["n"].min()), fewest_seeds()
     told = (
-        "Ahead by: difference of means over n paired seeds, t interval, 95 % each. p: sign-flip test, and Holm's over "
-        "the rows of this table. P(ahead): share of seeds, a tie counts half; Wilson's 95 % interval."
+        "Ahead by: difference of means over n paired seeds, t interval, 95 % for the rows together. p: sign-flip test, "
+        "and Holm's over the rows of this table. Differs: where both exclude that there is no difference. P(ahead): "
+        "share of seeds, a tie counts half; Wilson's 95 % interval."
     )
-    if n < FEWEST_SEEDS:
-        told += f" n = {n}: too few for an interval of the difference ({FEWEST_SEEDS} at least)."
-    return told + _least_p(n, len(rows))
+    if n < few:
+        told += f" n = {n}: too few for an interval of the difference ({few} at least)."
+    return told + _too_few(n, len(rows))
 
 
-def _least_p(n: int, pairs: int) -> str:
-    """Says so where even the clearest pair could not be told apart by sign-flip tests with Holm's adjustment."""
-    least = min(2 * 0.5**n * pairs, 1.0)
-    if least <= 1 - LEVEL:
+def _too_few(n: int, pairs: int) -> str:
+    """Says so where even the clearest pair could not be told apart."""
+    fewest = fewest_seeds(pairs)
+    if n >= fewest:
         return ""
-    return f" n = {n}: too few to tell one of {pairs} pairs apart: Holm's p is {number(least, 2)} at least."
+    return f" n = {n}: too few to tell one of {pairs} pairs apart ({fewest} at least)."
 
 
 def _standing(row: "pd.Series[Any]") -> dict[str, str]:
@@ -88,8 +89,8 @@ def _standings_note(rows: pd.DataFrame) -> str:
     if rows["score_low"].isna().any():
         told += f" n = {n}: too few for an interval of the score ({FEWEST_FOR_MEAN} at least on every task)."
     if rows["rank_low"].isna().any():
-        told += f" n = {n}: too few for one of the rank and for P(best) ({FEWEST_SEEDS} at least on one task)."
-    return told + _least_p(n, math.comb(len(rows), 2))
+        told += f" n = {n}: too few for one of the rank and for P(best) ({fewest_seeds()} at least on one task)."
+    return told + _too_few(n, math.comb(len(rows), 2))
 
 
 def _share(row: "pd.Series[Any]", name: str) -> str:

@@ -48,6 +48,7 @@ def gate(run: RunView) -> pd.DataFrame:
             "worst": number(record, "worst"),
             "checks": number(record, "checks"),
             "checks_failed": number(record, "checks_failed"),
+            "examples": number(record, "examples"),
             "reason": record.reason if record else "",
         }
         for trial, record in planned(run, "conformance")

@@ -1,6 +1,5 @@
 """The report on a terminal: tables, then the findings. Readable without colour."""
 
-from dataclasses import replace
 from typing import Literal
 
 from rich import box
@@ -10,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.report.findings import findings
-from harness.report.layout import Shown, shown_tables
+from harness.report.layout import shown_tables
+from harness.report.shown import Shown
 from harness.store import RunView
 
 LONGEST_WORD = 32
@@ -23,9 +23,10 @@ def print_report(run: RunView, console: Console, *, full: bool = False) -> None:
     for shown in shown_tables(run, full=full):
         console.print()
         console.print(Text(shown.title, style="bold"))
-        console.print(_table(shown, console.width))
-        if shown.note:
-            console.print(Padding(Text(shown.note, style="dim"), (0, 1)))
+        fitted = _fitting(shown, console.width)
+        console.print(_table(fitted, console.width))
+        if fitted.note:
+            console.print(Padding(Text(fitted.note, style="dim"), (0, 1)))
     console.print()
     console.print(Text("Findings", style="bold"))
     for sentence in findings(run):
@@ -40,7 +41,6 @@ def _heading(run: RunView) -> str:
 
 
 def _table(shown: Shown, width: int) -> Table:
-    shown = _fitting(shown, width)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for place, (name, column_width) in enumerate(zip(shown.columns, _widths(shown, width), strict=True)):
         is_figure = all(row[place][:1] in FIGURES_START for row in shown.rows)
@@ -56,12 +56,7 @@ def _fitting(shown: Shown, width: int) -> Shown:
     for name in shown.optional:
         if _least_total(shown) <= width:
             break
-        kept = [place for place, column in enumerate(shown.columns) if column != name]
-        shown = replace(
-            shown,
-            columns=tuple(shown.columns[place] for place in kept),
-            rows=tuple(tuple(row[place] for place in kept) for row in shown.rows),
-        )
+        shown = shown.without(name)
     return shown
 
 

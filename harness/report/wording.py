@@ -71,10 +71,23 @@ def _decimals(value: float, digits: int) -> int:
 
 def duration(seconds: float) -> str:
     """Seconds in the unit that fits: 12.3 µs · 1.23 ms · 4.5 s."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3)):
-        if abs(seconds) >= size:
-            return f"{number(seconds / size)} {unit}"
-    return NOTHING if math.isnan(seconds) else f"{number(seconds / 1e-6)} µs"
+    if math.isnan(seconds):
+        return NOTHING
+    unit, size = _unit(seconds)
+    return f"{number(seconds / size)} {unit}"
+
+
+def durations(found: Estimate) -> str:
+    """Seconds with their interval, in the unit that fits: 1.23 ms [1.20, 1.31]."""
+    unit, size = _unit(found.value)
+    if not math.isfinite(found.low + found.high):
+        return duration(found.value)
+    return bracketed(found.value / size, found.low / size, found.high / size, f" {unit}")
+
+
+def _unit(seconds: float) -> tuple[str, float]:
+    units = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
+    return next((unit for unit in units if abs(seconds) >= unit[1]), units[-1])
 
 
 def size(number_of_bytes: float) -> str:
