@@ -44,6 +44,17 @@ def test_a_text_is_compiled_once_for_each_architecture(cache):
     assert len([*cache.iterdir()]) == 2
 
 
+def test_other_options_and_another_compiler_compile_anew(cache, monkeypatch):
+    nvrtc.binary(TEXT.format(number=33), "sm_90")
+    nvrtc.binary.cache_clear()
+    monkeypatch.setattr(nvrtc, "OPTIONS", (*nvrtc.OPTIONS, "--fmad=false"))
+    nvrtc.binary(TEXT.format(number=33), "sm_90")
+    nvrtc.binary.cache_clear()
+    monkeypatch.setattr(nvrtc, "version", lambda: "99.0")
+    nvrtc.binary(TEXT.format(number=33), "sm_90")
+    assert len([*cache.iterdir()]) == 3
+
+
 def test_a_damaged_file_is_compiled_anew(cache):
     wanted = nvrtc.binary(TEXT.format(number=5), "sm_90").code
     (path,) = cache.iterdir()
@@ -120,6 +131,7 @@ assert "torch" not in sys.modules
 
 
 def test_options_and_formats_of_another_device_are_refused_in_words():
+    assert "not on mps" in (FusedBackend().why_not(LSTM(), "mps", "float32") or "")
     assert "float64" in (FusedBackend().why_not(LSTM(), "cuda", "float64") or "")
     assert "bfloat16" in (FusedBackend().why_not(LSTM(), "cpu", "bfloat16") or "")
     assert "for the CPU" in (FusedBackend(recompute=4).why_not(LSTM(), "cuda", "float32") or "")

@@ -37,6 +37,8 @@ class FusedBackend:
         """It needs a compiler for the device, a number format it has there, and a step that can be traced."""
         from harness_fused import compiler, tracing
 
+        if device not in self.devices:
+            return f"fused kernels run on {' and '.join(self.devices)}, not on {device}"
         if dtype not in DTYPES[device]:
             return f"fused kernels on {device} compute in {', '.join(DTYPES[device])}, not in {dtype}"
         if device == "cuda":
