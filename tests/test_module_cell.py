@@ -120,7 +120,7 @@ def test_a_wrong_module_is_rejected(module):
     ("make", "words"),
     [
         (lambda I, H: None, "wanted a torch.nn.Module"),
-        (lambda I, H: nn.Linear(I, H), "takes|argument|state"),
+        (nn.Linear, "takes|argument|state"),
         (lambda I, H: nn.LSTM(I, H, bidirectional=True), "wanted y of shape"),
     ],
 )

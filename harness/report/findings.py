@@ -10,6 +10,7 @@ from harness.report.groups import sections
 from harness.report.learning import learning
 from harness.report.remembering import remembering
 from harness.report.speeds import speed, speed_findings
+from harness.report.unwritten import unwritten
 from harness.report.wording import listing, number
 from harness.store import RunView
 
@@ -45,11 +46,22 @@ def _gate(run: RunView) -> list[str]:
         return []
     records = [run.records[trial.id] for trial in planned if trial.id in run.records]
     passed = [record for record in records if record.status == Status.OK]
-    told = f"{len(passed)} of {len(planned)} pairs agree with their equation"
+    alone = unwritten(run)
+    compared = [trial for trial in planned if trial.cell.name not in alone]
+    agreeing = [record for record in passed if record.trial.cell.name not in alone]
+    told = f"{len(agreeing)} of {len(compared)} pairs agree with their equation"
     if passed:
         worst = max(passed, key=lambda record: record.number("worst"))
         told += f"; worst figure {number(worst.number('worst'), 2)} of the tolerance ({worst.trial.pair})"
-    return [f"{told}.", *_unexampled(passed), *(_objection(record) for record in records if record.status != Status.OK)]
+    return [f"{told}.", *_modules(passed, alone), *_unexampled(agreeing), *(_objection(record) for record in records if record.status != Status.OK)]
+
+
+def _modules(passed: Iterable[Record], alone: set[str]) -> list[str]:
+    pairs = dict.fromkeys(record.trial.pair for record in passed if record.trial.cell.name in alone)
+    if not pairs:
+        return []
+    have, themselves = ("has", "itself") if len(pairs) == 1 else ("have", "themselves")
+    return [f"{listing(pairs)} {have} no equation and agree{'s' * (len(pairs) == 1)} with {themselves}."]
 
 
 def _unexampled(passed: Iterable[Record]) -> list[str]:

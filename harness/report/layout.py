@@ -16,6 +16,7 @@ from harness.report.shown import Remark, Shown, show
 from harness.report.speeds import machine_noise, speed
 from harness.report.standing import full_tables
 from harness.report.wording import NOTHING, count, duration, listing, number, plain_name, setting, size, spread
+from harness.report.unwritten import marked, unwritten
 from harness.store import RunView
 from harness.trial import Measure
 
@@ -25,6 +26,11 @@ MOST_FAILURES = 12
 
 def shown_tables(run: RunView, *, full: bool = False) -> Iterator[Shown]:
     """Every table that has rows, in the order of the questions; pairs of cells and their ranks only in `full`."""
+    names = unwritten(run)
+    return (marked(table, names) for table in _tables(run, full))
+
+
+def _tables(run: RunView, full: bool) -> Iterator[Shown]:
     for section in sections(run):
         yield _accuracy(section)
     texts = [*gradient_tables(run), *(full_tables(run) if full else ())]
