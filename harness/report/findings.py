@@ -53,7 +53,12 @@ def _gate(run: RunView) -> list[str]:
     if passed:
         worst = max(passed, key=lambda record: record.number("worst"))
         told += f"; worst figure {number(worst.number('worst'), 2)} of the tolerance ({worst.trial.pair})"
-    return [f"{told}.", *_modules(passed, alone), *_unexampled(agreeing), *(_objection(record) for record in records if record.status != Status.OK)]
+    return [
+        f"{told}.",
+        *_modules(passed, alone),
+        *_unexampled(agreeing),
+        *(_objection(record) for record in records if record.status != Status.OK),
+    ]
 
 
 def _modules(passed: Iterable[Record], alone: set[str]) -> list[str]:

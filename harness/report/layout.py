@@ -15,8 +15,8 @@ from harness.report.remembering import gradient_tables
 from harness.report.shown import Remark, Shown, show
 from harness.report.speeds import machine_noise, speed
 from harness.report.standing import full_tables
-from harness.report.wording import NOTHING, count, duration, listing, number, plain_name, setting, size, spread
 from harness.report.unwritten import marked, unwritten
+from harness.report.wording import NOTHING, count, duration, listing, number, plain_name, setting, size, spread
 from harness.store import RunView
 from harness.trial import Measure
 
