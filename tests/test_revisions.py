@@ -13,9 +13,9 @@ import numpy as np
 import psutil
 import pytest
 
-from harness.compare.outcomes import difference
 from harness.errors import HarnessError
 from harness.isolation.client import environment
+from harness.measures.outcomes import difference
 from harness.measures.workers import executed
 from harness.settings import LayerShape
 

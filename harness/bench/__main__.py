@@ -110,8 +110,8 @@ def _make(build: Any, request: dict[str, Any]) -> tuple[Any, Any, Any]:
 
 def _step(step: Any, make: Any) -> object:
     layer, x, draw = make()
-    leaves = [x, *(parameter for _, parameter in layer.named_parameters())]
-    return step.Step(layer, x, leaves, lambda like, _: draw(like))
+    xs = [x, *(draw(x).requires_grad_() for _ in range(step.INPUTS - 1))]
+    return step.Step(layer, xs, [parameter for _, parameter in layer.named_parameters()], lambda like, _: draw(like))
 
 
 def _verify(threads: int) -> None:

@@ -1,6 +1,7 @@
 """The step that speed times and memory weighs: a layer with fixed weights, inputs and cotangents."""
 
 from collections.abc import Callable, Sequence
+from itertools import cycle
 
 import torch
 import torch.fx.experimental.symbolic_shapes  # torch's first backward imports it, 0.4 s; a fork server does it once
@@ -9,24 +10,29 @@ from torch import Tensor
 Call = Callable[[Tensor], tuple[Tensor, tuple[Tensor, ...]]]
 
 
-class Step:
-    """One layer, ready to be run again and again on the same numbers.
+INPUTS = 3
+"""How many inputs take turns, so that nobody is fast by knowing the one it had before."""
 
-    `call`: x → y and final states, the initial state already given; `x`: [T, B, I], a leaf; `leaves`: what gets
-    gradients, x and every parameter; `draw(like, k)`: the fixed dense cotangent of output k, y first; `note`: how
-    the layer ran its last call, where there is more than one way.
+
+class Step:
+    """One layer, ready to be run again and again on numbers of one kind.
+
+    `call`: x → y and final states, the initial state already given; `xs`: `INPUTS` leaves [T, B, I], which take turns;
+    `parameters`: what gets gradients beside x; `draw(like, k)`: the fixed dense cotangent of output k, y first; `note`:
+    how the layer ran its last call, where there is more than one way.
     """
 
     def __init__(
         self,
         call: Call,
-        x: Tensor,
-        leaves: Sequence[Tensor],
+        xs: Sequence[Tensor],
+        parameters: Sequence[Tensor],
         draw: Callable[[Tensor, int], Tensor],
         note: Callable[[], str] = str,
     ) -> None:
-        self._call, self._x, self._leaves, self.note = call, x, leaves, note
-        y, final = call(x)
+        self._call, self._xs, self._parameters, self.note = call, xs, parameters, note
+        self._turns = cycle(xs)
+        y, final = call(xs[0])
         outputs = (y, *final)
         # A state may depend on nothing that learns (a counter); autograd refuses to start from such an output.
         self._reached = [k for k, output in enumerate(outputs) if output.requires_grad]
@@ -34,12 +40,12 @@ class Step:
 
     def clear(self) -> None:
         """Sets every gradient to None, as an optimiser's `zero_grad` does."""
-        for leaf in self._leaves:
+        for leaf in (*self._xs, *self._parameters):
             leaf.grad = None
 
     def outputs(self) -> tuple[Tensor, ...]:
         """The first half of a train step: y and the final states, holding what backward needs."""
-        y, final = self._call(self._x)
+        y, final = self._call(next(self._turns))
         return y, *final
 
     def backward(self, outputs: tuple[Tensor, ...]) -> None:
@@ -54,7 +60,7 @@ class Step:
     def forward(self) -> None:
         """The forward pass alone, under `no_grad`."""
         with torch.no_grad():
-            self._call(self._x)
+            self._call(next(self._turns))
 
     def denormal_share(self) -> float:
         """The share of denormal numbers among the outputs and gradients of one train step.
@@ -64,16 +70,30 @@ class Step:
         self.clear()
         outputs = self.outputs()
         self.backward(outputs)
-        found = [*outputs, *(leaf.grad for leaf in self._leaves if leaf.grad is not None)]
+        leaves = (*self._xs, *self._parameters)
+        found = [*outputs, *(leaf.grad for leaf in leaves if leaf.grad is not None)]
         numbers = [part.detach().abs() for part in found]
         denormal = sum(int(((part > 0) & (part < torch.finfo(part.dtype).tiny)).sum()) for part in numbers)
         return denormal / max(1, sum(part.numel() for part in numbers))
 
+    def beginning(self, x: Tensor, slope: Tensor) -> tuple[Tensor, ...]:
+        """What the very layer that is timed makes of another x: [T, B, I], up to where `slope`: [K, B, H] ends.
+
+        y[:K], and of Σ slope · y[:K] the gradients of x[:K] and of every parameter. It runs all T steps.
+        """
+        x = x.detach().requires_grad_()
+        y, _ = self._call(x)
+        of_x, *others = torch.autograd.grad(
+            y[: len(slope)], [x, *self._parameters], slope, allow_unused=True, materialize_grads=True
+        )
+        return y[: len(slope)].detach(), of_x[: len(slope)], *others
+
     def resting_bytes(self) -> int:
-        """Bytes of the input, the parameters and the cotangents, which are there before a step begins."""
-        return sum(part.numel() * part.element_size() for part in (*self._leaves, *self._cotangents))
+        """Bytes of the inputs, the parameters and the cotangents, which are there before a step begins."""
+        there = (*self._xs, *self._parameters, *self._cotangents)
+        return sum(part.numel() * part.element_size() for part in there)
 
     def synchronise(self) -> None:
         """Waits for the device; nothing to wait for on the CPU."""
-        if self._x.is_cuda:
-            torch.cuda.synchronize(self._x.device)
+        if self._xs[0].is_cuda:
+            torch.cuda.synchronize(self._xs[0].device)

@@ -22,14 +22,20 @@ COLD_CALLS = {"cpu": 1, "cuda": 10}
 class Stopwatch:
     """Times a step's modes, `train` and `forward`, and on CUDA `train_cold` and `forward_cold`.
 
-    `make` builds the step, when `first` is asked; `verify` is called after a warm-up, when all pools exist. `layout` is
-    only kept alive.
+    `make` builds the step, when `first` is asked; `verify` is called after a warm-up, when all pools exist; `objection`
+    says what is wrong with what the step computes, "" where nothing is. `layout` is only kept alive.
     """
 
     def __init__(
-        self, make: Callable[[], Step], device: str, verify: Callable[[], None] = lambda: None, layout: object = None
+        self,
+        make: Callable[[], Step],
+        device: str,
+        verify: Callable[[], None] = lambda: None,
+        objection: Callable[[Step], str] | None = None,
+        layout: object = None,
     ) -> None:
-        self._make, self._device, self._verify, self._layout = make, device, verify, layout
+        self._make, self._device, self._verify, self._objection = make, device, verify, objection
+        self._layout = layout
 
     def first(self) -> float:
         """Builds the step. Seconds from the wish for a layer to the end of its first train step, libraries loaded.
@@ -51,6 +57,10 @@ class Stopwatch:
     def note(self) -> str:
         """How the layer ran its last call, where there is more than one way."""
         return self._step.note()
+
+    def objection(self) -> str:
+        """What is wrong with what the step computes now that it has been timed; "" where nothing is."""
+        return self._objection(self._step) if self._objection else ""
 
     def warm(self, mode: str) -> tuple[float, bool]:
         """Runs a mode until it is steady, at least three calls: seconds a call, and whether two windows agreed."""

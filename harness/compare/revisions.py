@@ -18,13 +18,13 @@ from harness.compare.checkout import checkout
 from harness.compare.claims import Claim
 from harness.compare.laboratory import Circumstances, Laboratory
 from harness.compare.notices import Notice
-from harness.compare.outcomes import difference
 from harness.compare.pairs import WEIGHED, first_calls, memory_claim, typical
 from harness.errors import HarnessError
 from harness.executors.stopping import Stopping
 from harness.isolation.client import environment
 from harness.locks import WAITING, TimingTurn
 from harness.measures.conditions import Conditions, quiet_cores
+from harness.measures.outcomes import difference
 from harness.measures.referee import MODES, Played, log_ratios, play
 from harness.measures.workers import Worker, WorkerFailed, executed
 from harness.plugins import Catalog

@@ -50,7 +50,8 @@ class Played:
     """What was seen. `samples` by mode: [pairs, sides, rounds] seconds a call; `first`: [pairs, sides] seconds from the
     wish for a layer to the end of its first step; `clocks` like samples, MHz, NaN where unknown; `throttled`: turns
     during which the device was held back; `denormals`: by side, the share among outputs and gradients;
-    `notes`: by side, how a layer with several ways was run.
+    `notes`: by side, how a layer with several ways was run; `objections`: by side, what was wrong with what the timed
+    layer computed, "" where nothing was.
     """
 
     schedule: Schedule
@@ -61,6 +62,7 @@ class Played:
     steady: bool
     denormals: tuple[float, ...]
     notes: tuple[str, ...]
+    objections: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -72,6 +74,7 @@ class _Board:
     throttled: int = 0
     denormals: tuple[float, ...] = ()
     notes: tuple[str, ...] = ()
+    objections: tuple[str, ...] = ()
     first: list[list[float]] = field(default_factory=list)
     samples: dict[str, list[Numbers]] = field(default_factory=dict)
     clocks: dict[str, list[Numbers]] = field(default_factory=dict)
@@ -95,6 +98,7 @@ def play(start: Start, sides: int, settings: TimingSettings, *, entropy: int, mo
         steady=board.steady,
         denormals=board.denormals,
         notes=board.notes,
+        objections=board.objections,
     )
 
 
@@ -161,6 +165,8 @@ def _play_pair(
             board.notes = tuple(worker.ask("note") for worker in workers)
         for mode in modes:
             _rounds(board, workers, mode, seconds[mode], rng)
+        if number == 0:
+            board.objections = tuple(worker.ask("objection") for worker in workers)
 
 
 def _rounds(board: _Board, workers: list[Worker], mode: str, seconds: list[float], rng: Any) -> None:

@@ -13,11 +13,12 @@ from harness.bench.stopwatch import Stopwatch
 from harness.errors import HarnessError
 from harness.layer import torch_dtype
 from harness.measures import Context
+from harness.measures.afterwards import objection
 from harness.measures.conditions import Conditions, Disturbance, quiet_cores
 from harness.measures.referee import COLD_MODES, MODES, Numbers, Played, log_ratios, play
 from harness.measures.step import build_step, parameter_count, required_shape
 from harness.measures.workers import Worker, forked
-from harness.record import Answer, Measured
+from harness.record import Answer, Measured, Status
 from harness.settings import TimingSettings
 from harness.sizes import layers_of_shape
 from harness.trial import Trial
@@ -41,6 +42,10 @@ def measure(trial: Trial, context: Context) -> Answer:
     before, cores = Conditions.now(), quiet_cores()
     start = partial(_start, trial, context, entropy, cores)
     played = play(start, 2, trial.timing or TimingSettings(), entropy=entropy, modes=modes)
+    for pair, wrong in zip((trial.pair, trial.versus_pair), played.objections, strict=True):
+        if wrong:
+            reason = f"{pair} was timed and then computed something else than its equation: {wrong}"
+            return Answer(values={}, status=Status.REJECTED, reason=reason)
     disturbance = Conditions.now().since(before)
     cell = context.catalog.cell(trial.cell.spelling)
     values = {
@@ -124,7 +129,8 @@ def _prepare(trial: Trial, context: Context, core: int | None, seat: tuple[int, 
     cell = trial.cell if side == 0 else trial.versus_cell or trial.cell
     backend = trial.backend if side == 0 else trial.versus or ""
     make = partial(build_step, trial, (cell, backend), context.catalog)
-    return Stopwatch(make, trial.device, partial(threads.verify, trial.threads), layout)
+    look = partial(objection, trial, (cell, backend), context.catalog)
+    return Stopwatch(make, trial.device, partial(threads.verify, trial.threads), look, layout)
 
 
 def _typical(samples: Numbers) -> float:
