@@ -128,8 +128,6 @@ def _found(
         timing=_timing(settings["pairs"], settings["budget"]),
         noise=noise.greatest if noise else 0.0,
     )
-    if "speed" in measures:
-        yield Notice(noise_told(noise))
     measured = {"speed", "memory"} & set(measures)
     if base is not None:
         _check_base(circumstances)
@@ -140,6 +138,8 @@ def _found(
     elif measured:
         ours, theirs = (choose(parse(side), catalog, quick.order, circumstances) for side in (a, b or ""))
         yield from compare_pairs(ours, theirs, catalog, circumstances, stopping)
+    if "speed" in measures:
+        yield Notice(noise_told(noise))
     if "accuracy" in measures and b is not None:
         yield from compare_recorded(parse(a), parse(b), store.read_run(settings["results"], settings["run"]))
 
