@@ -76,17 +76,29 @@ class Step:
         denormal = sum(int(((part > 0) & (part < torch.finfo(part.dtype).tiny)).sum()) for part in numbers)
         return denormal / max(1, sum(part.numel() for part in numbers))
 
-    def beginning(self, x: Tensor, slope: Tensor) -> tuple[Tensor, ...]:
-        """What the very layer that is timed makes of another x: [T, B, I], up to where `slope`: [K, B, H] ends.
+    def vary(self) -> None:
+        """Moves every input's numbers on by one place: of the same kind, and nobody has seen them together."""
+        for x in self._xs:
+            x.detach().copy_(x.detach().flatten().roll(1).view_as(x))
 
-        y[:K], and of Σ slope · y[:K] the gradients of x[:K] and of every parameter. It runs all T steps.
+    def renew(self, x: Tensor) -> None:
+        """Puts other numbers, [T, B, I], where the inputs are."""
+        for known in self._xs:
+            known.detach().copy_(x)
+
+    def beginning(self, slope: Tensor) -> tuple[Tensor, ...]:
+        """What the very layer that is timed computes now, up to the step where `slope`: [K, B, H] ends.
+
+        y[:K] without and with gradients, and of Σ slope · y[:K] the gradients of x[:K] and of every parameter. It
+        runs all T steps.
         """
-        x = x.detach().requires_grad_()
-        y, _ = self._call(x)
-        of_x, *others = torch.autograd.grad(
-            y[: len(slope)], [x, *self._parameters], slope, allow_unused=True, materialize_grads=True
-        )
-        return y[: len(slope)].detach(), of_x[: len(slope)], *others
+        steps, x = len(slope), self._xs[0]
+        with torch.no_grad():
+            plain = self._call(x)[0][:steps].clone()
+        y = self._call(x)[0][:steps]
+        leaves = [x, *self._parameters]
+        of_x, *others = torch.autograd.grad(y, leaves, slope, allow_unused=True, materialize_grads=True)
+        return plain, y.detach(), of_x[:steps], *others
 
     def resting_bytes(self) -> int:
         """Bytes of the inputs, the parameters and the cotangents, which are there before a step begins."""

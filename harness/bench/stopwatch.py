@@ -81,6 +81,7 @@ class Stopwatch:
 
         `untimed` calls come first, because the other side had the caches.
         """
+        self._step.vary()
         gc.collect()
         gc.freeze()
         gc.disable()

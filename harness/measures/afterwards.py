@@ -1,6 +1,9 @@
 """After the timing: did the layer that was timed do its work? Looked at on an input that nobody can have seen."""
 
 import os
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any
 
 import torch
@@ -19,6 +22,9 @@ from harness.unroll import unroll
 
 CHECKED = 16
 """How many steps of the sequence are compared: a loop in Python takes about a tenth of a millisecond a step."""
+TRIES = 3
+SUSPICIOUS = 2.0
+"""New numbers may take so many times as long as those just seen, for caches and neighbours; always is a trick."""
 
 
 class CellLoop(CellLayer):
@@ -31,10 +37,11 @@ class CellLoop(CellLayer):
 
 
 def objection(trial: Trial, side: tuple[Subject, str], catalog: Catalog, step: Step) -> str:
-    """What the layer that was timed computes wrongly, on an input that nobody can have seen; "" where it is right.
+    """What is wrong with a step that has been timed; "" where nothing is.
 
     Its first `CHECKED` steps and their gradients are compared with the cell's own step under autograd, or where the
-    cell has none with a fresh layer. Rounding is the gate's business: this looks for work that was not done.
+    cell has none with a fresh layer; rounding is the gate's business: this looks for work that was not done. And
+    numbers it has seen must not be faster than others.
     """
     shape, (subject, backend) = required_shape(trial), side
     cell = catalog.cell(subject.spelling)
@@ -42,14 +49,35 @@ def objection(trial: Trial, side: tuple[Subject, str], catalog: Catalog, step: S
     layer: Any = CellLoop(cell, plan) if cell.has_equation else catalog.backend(backend).build(cell, plan)
     copy_weights(layer, cell.initialise(seeds.stream(0, "initialise", cell.about.name), shape.inputs, shape.hidden))
     like = torch.empty(0, dtype=torch_dtype(trial.dtype), device=trial.device)
-    unseen, steps = int.from_bytes(os.urandom(6), "little"), min(shape.length, CHECKED)
-    x = normal(like.new_empty(shape.length, shape.batch, shape.inputs), "unseen", unseen)
-    slope = normal(like.new_empty(steps, shape.batch, shape.hidden), "unseen slope", unseen)
-    state = start_of(cell, shape, like)
-    fresh = Step(lambda x: layer(x, state), [x[:steps]], [p for _, p in layer.named_parameters()], cotangent_of)
-    names = ["y", "gradient of x", *(f"gradient of {name}" for name, _ in layer.named_parameters())]
-    found, wanted = (
-        dict(zip(names, map(float64_of, made), strict=True))
-        for made in (step.beginning(x, slope), fresh.beginning(x[:steps], slope))
-    )
-    return difference(wanted, found, trial.dtype)
+    secret, steps = int.from_bytes(os.urandom(6), "little"), min(shape.length, CHECKED)
+    xs = (normal(like.new_empty(shape.length, shape.batch, shape.inputs), secret, k) for k in count())
+    slope = normal(like.new_empty(steps, shape.batch, shape.hidden), secret)
+    step.renew(x := next(xs))
+    state, parameters = start_of(cell, shape, like), dict(layer.named_parameters())
+    loop = Step(lambda x: layer(x, state), [x[:steps].requires_grad_()], [*parameters.values()], cotangent_of)
+    names = ["y without gradients", "y", "gradient of x", *(f"gradient of {name}" for name in parameters)]
+    wanted, found = (dict(zip(names, map(float64_of, one.beginning(slope)), strict=True)) for one in (loop, step))
+    wrong = difference(wanted, found, trial.dtype)
+    return f"it computed something else than its equation: {wrong}" if wrong else _remembered(step, xs)
+
+
+def _remembered(step: Step, xs: Iterator[Tensor]) -> str:
+    """Whether either mode is faster on numbers it has just seen than on new ones, `TRIES` times out of `TRIES`."""
+    for name, work in (("train step", step.train), ("forward pass", step.forward)):
+        ratios = [_seconds_of_new(step, work, xs) / _seconds(step, work) for _ in range(TRIES)]
+        if min(ratios) > SUSPICIOUS:
+            return f"a {name} on numbers it had not seen took at least {min(ratios):.1f} times as long as on others"
+    return ""
+
+
+def _seconds_of_new(step: Step, work: Callable[[], None], xs: Iterator[Tensor]) -> float:
+    step.renew(next(xs))
+    return _seconds(step, work)
+
+
+def _seconds(step: Step, work: Callable[[], None]) -> float:
+    step.synchronise()
+    began = time.perf_counter()
+    work()
+    step.synchronise()
+    return time.perf_counter() - began

@@ -44,7 +44,7 @@ def measure(trial: Trial, context: Context) -> Answer:
     played = play(start, 2, trial.timing or TimingSettings(), entropy=entropy, modes=modes)
     for pair, wrong in zip((trial.pair, trial.versus_pair), played.objections, strict=True):
         if wrong:
-            reason = f"{pair} was timed and then computed something else than its equation: {wrong}"
+            reason = f"{pair} was timed, and then {wrong}"
             return Answer(values={}, status=Status.REJECTED, reason=reason)
     disturbance = Conditions.now().since(before)
     cell = context.catalog.cell(trial.cell.spelling)

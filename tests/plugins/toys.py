@@ -61,10 +61,10 @@ def other(cell, plan):
 
 
 def faint(cell, plan):
-    """Outputs so small that float32 has no normal number for them."""
+    """Final states so small that float32 has no normal number for them."""
     made = layer(cell, plan, nothing)
     run = made.run
-    made.run = lambda x, state: ((outputs := run(x, state))[0] * 1e-40, outputs[1])
+    made.run = lambda x, state: ((outputs := run(x, state))[0], tuple(part * 1e-40 for part in outputs[1]))
     return made
 
 
