@@ -1,7 +1,9 @@
 """Speed: equal things are not called different, a planted 5 % is found, also beside a busy neighbour.
 
 Every comparison is `harness compare`'s own at its default settings; train step and forward pass give a verdict each.
-The traces of all quiet and busy A/A pairs are then shuffled into 2,000 more comparisons, the stopping rule included.
+Live verdicts are judged for themselves. The pairs of each A/A series are also drawn anew into more comparisons, the
+stopping rule included: with random signs, as if the sides were exactly alike, and as they are, which keeps what one
+side may have had over the other.
 """
 
 import contextlib
@@ -17,7 +19,8 @@ import numpy as np
 import pytest
 
 from harness import plugins, statistics
-from harness.compare.pairs import TIMING, Circumstances, Laboratory, speed_claims
+from harness.compare.laboratory import TIMING, Circumstances, Laboratory
+from harness.compare.pairs import speed_claims
 from harness.executors.stopping import Stopping
 from harness.measures.referee import LOOK, MODES, log_ratios
 from harness.planning import gates_of
@@ -30,7 +33,12 @@ SHAPE = LayerShape(batch=32, length=40, hidden=64, inputs=2)
 SHORT = float(os.environ.get("PROOF_SHARE", "1"))
 """A share of the comparisons, to try the proof out."""
 EQUAL, PLANTED, BUSY = (max(2, round(SHORT * n)) for n in (25, 40, 20))
+OTHERS = max(2, round(SHORT * 10))
+EQUALS = {"gru@fused": "fused", "rnn@numpy": "numpy", "gru_reset_before@eager": "eager"}
+"""More pairs against themselves, at a shape of their own."""
+SMALL = LayerShape(batch=8, length=30, hidden=33, inputs=5)
 RESAMPLED = 2000
+REPEATED = 200
 
 
 @dataclass
@@ -65,14 +73,27 @@ def series(laboratory):
 
     @cache
     def played(backend: str, versus: str, busy: bool) -> Series:
-        return play(laboratory, backend, versus, BUSY if busy else comparisons[backend], busy=busy)
+        trial = trial_of(f"lstm@{backend}", versus, SHAPE)
+        return play(laboratory, trial, BUSY if busy else comparisons[backend], busy=busy)
 
     return played
 
 
-def play(laboratory: Laboratory, backend: str, versus: str, comparisons: int, *, busy: bool = False) -> Series:
-    cell = Subject.of(plugins.load([PLUGIN]).cells["lstm"].value)
-    trial = Trial(measure="speed", cell=cell, backend=backend, versus=versus, shape=SHAPE, timing=TIMING)
+@pytest.fixture(scope="module")
+def equals():
+    """By pair, a short series against itself on a quiet machine; a laboratory has one shape."""
+    circumstances = Circumstances(shapes=(SMALL,))
+    with Stopping() as stopping, Laboratory(circumstances, stopping) as laboratory:
+        return {pair: play(laboratory, trial_of(pair, versus, SMALL), OTHERS) for pair, versus in EQUALS.items()}
+
+
+def trial_of(pair: str, versus: str, shape: LayerShape) -> Trial:
+    cell, _, backend = pair.partition("@")
+    subject = Subject.of(plugins.load([PLUGIN]).cells[cell].value)
+    return Trial(measure="speed", cell=subject, backend=backend, versus=versus, shape=shape, timing=TIMING)
+
+
+def play(laboratory: Laboratory, trial: Trial, comparisons: int, *, busy: bool = False) -> Series:
     for gate in dict.fromkeys(gates_of(trial)):
         laboratory.answer(gate)
     found = Series()
@@ -109,18 +130,39 @@ def multiply() -> None:
         matrix @ matrix
 
 
-def resampled(ratios: dict[str, list[np.ndarray]], comparisons: int) -> list[str]:
-    """Verdicts of comparisons made of recorded A/A pairs, drawn with replacement, each with a random sign."""
-    rng = np.random.default_rng(0)
+def resampled(ratios: dict[str, list[np.ndarray]], comparisons: int, *, signed: bool, seed: int = 0) -> list[str]:
+    """Verdicts of comparisons made of recorded A/A pairs, drawn with replacement; `signed`: each with a random sign."""
+    rng = np.random.default_rng(seed)
     pools = {mode: np.concatenate(found) for mode, found in ratios.items()}
-    looks = range(TIMING.pairs, TIMING.most_pairs + 1, LOOK)
     verdicts = []
     for _ in range(comparisons):
-        signs = rng.choice([-1, 1], TIMING.most_pairs)
+        signs = rng.choice([-1, 1], TIMING.most_pairs) if signed else 1
         drawn = {mode: rng.choice(pool, TIMING.most_pairs) * signs for mode, pool in pools.items()}
-        pairs = next(n for n in looks if enough({mode: found[:n] for mode, found in drawn.items()}))
+        pairs = stopped(drawn)
         verdicts += [str(judge(statistics.ratio(found[:pairs]), MARGIN["cpu"])) for found in drawn.values()]
     return verdicts
+
+
+def told_with_interval(ratios: dict[str, list[np.ndarray]], *, signed: bool) -> tuple[float, str]:
+    """The share of alarms among resampled verdicts, with a 95 % bootstrap interval over the live comparisons."""
+    share = alarms(resampled(ratios, RESAMPLED, signed=signed))
+    rng, shares = np.random.default_rng(1), []
+    for repeat in range(REPEATED):
+        chosen = rng.integers(len(ratios["train"]), size=len(ratios["train"]))
+        anew = {mode: [found[k] for k in chosen] for mode, found in ratios.items()}
+        shares.append(alarms(resampled(anew, RESAMPLED // 20, signed=signed, seed=repeat)))
+    low, high = np.quantile(shares, [0.025, 0.975])
+    return share, f"{100 * share:.1f} % of {2 * RESAMPLED} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def alarms(verdicts: list[str]) -> float:
+    return sum(verdict in ALARMS for verdict in verdicts) / len(verdicts)
+
+
+def stopped(drawn: dict[str, np.ndarray]) -> int:
+    """After how many pairs the referee would stop."""
+    looks = range(TIMING.pairs, TIMING.most_pairs + 1, LOOK)
+    return next(n for n in looks if enough({mode: found[:n] for mode, found in drawn.items()}))
 
 
 def enough(drawn: dict[str, np.ndarray]) -> bool:
@@ -139,9 +181,37 @@ def test_equal_sides_are_rarely_called_different(series, prove, busy):
     where = "beside a busy process on one core" if busy else "this machine as it was"
     finds = f"median detectable {100 * np.median(found.detectable):.1f} %"
     prove(f"A/A, live, {where}: faster or slower", "≤ 5 %", f"{found.told(*ALARMS)}; {finds}")
-    more = replace(found, verdicts=resampled(found.ratios, RESAMPLED))
-    prove(f"A/A, resampled from those pairs, stopping rule included, {where}", "≤ 5 %", more.told(*ALARMS))
-    assert found.count(*ALARMS) + more.count(*ALARMS) <= 0.05 * (len(found.verdicts) + len(more.verdicts))
+    assert found.count(*ALARMS) <= 0.05 * len(found.verdicts)
+    for signed, how in ((True, "with random signs"), (False, "as they are")):
+        share, told = told_with_interval(found.ratios, signed=signed)
+        prove(f"A/A, resampled from those pairs {how}, stopping rule included, {where}", "≤ 5 %", told)
+        assert share <= 0.05
+
+
+def test_other_cells_backends_and_shapes_are_rarely_told_from_themselves(equals, prove):
+    for pair, found in equals.items():
+        _, told = told_with_interval(found.ratios, signed=False)
+        finds = f"median detectable {100 * np.median(found.detectable):.1f} %"
+        prove(f"A/A, {pair} at {SMALL}", "≤ 5 % of all", f"live {found.told(*ALARMS)}; as they are {told}; {finds}")
+    verdicts = [verdict for found in equals.values() for verdict in found.verdicts]
+    live = replace(next(iter(equals.values())), verdicts=verdicts)
+    prove("A/A, these pairs together, live", "≤ 5 %", live.told(*ALARMS))
+    assert live.count(*ALARMS) <= 0.05 * len(verdicts)
+
+
+def test_intervals_cover_the_true_ratio_where_the_stopping_rule_ends_them(prove):
+    rng, truth, told, shares = np.random.default_rng(0), math.log(1.05), [], []
+    for spread in (0.005, 0.02, 0.05):
+        covered = []
+        for _ in range(4000):
+            drawn = {mode: rng.normal(truth, spread, TIMING.most_pairs) for mode in MODES}
+            pairs = stopped(drawn)
+            found = [statistics.ratio(ratios[:pairs]) for ratios in drawn.values()]
+            covered += [estimate.low <= math.exp(truth) <= estimate.high for estimate in found]
+        shares.append(100 * np.mean(covered))
+        told.append(f"pairs spread by {100 * spread:g} %: {shares[-1]:.1f}")
+    prove("a speed-up's interval covers the true ratio, stopping rule included", "93 to 97 %", "; ".join(told))
+    assert all(93 <= share <= 97 for share in shares)
 
 
 @pytest.mark.parametrize("busy", [False, True], ids=["quiet", "busy"])
