@@ -10,7 +10,7 @@ import pytest
 
 from harness.bench.weight import COUNTED, Weight
 from harness.isolation.client import environment
-from harness.report.scaling import FEWEST_SIZES, growth
+from harness.report.scaling import FEWEST_SIZES
 
 PLUGIN = Path(__file__).parent / "plugins" / "hiding.py"
 HIDDEN = 64 * 2**20
@@ -125,20 +125,3 @@ def test_a_trial_weighs_enough_sizes_to_fit_its_growth(weighed):
     assert len(sizes) >= FEWEST_SIZES
     assert sizes[-1][:3].tolist() == [8, 2, 4]
     assert len({tuple(row[:3]) for row in sizes.tolist()}) == len(sizes)
-
-
-def planted(numbers_per_tbh, numbers_per_hh):
-    sizes = np.array([(20, 16, 64), (20, 32, 64), (40, 16, 64), (40, 32, 32), (40, 32, 64)])
-    T, B, H = sizes.T
-    return np.column_stack([sizes, 4 * (numbers_per_tbh * T * B * H + numbers_per_hh * H * H)])
-
-
-def test_planted_growth_is_recovered():
-    found = growth(planted(5, 4), itemsize=4)
-    assert found.numbers["TBH"] == pytest.approx(5, rel=1e-3)
-    assert found.numbers["HH"] == pytest.approx(4, rel=2e-2)
-    assert found.residual < 1e-3
-
-
-def test_too_few_sizes_are_not_fitted():
-    assert growth(planted(5, 4)[:3], itemsize=4) is None

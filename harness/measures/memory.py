@@ -50,10 +50,16 @@ def measure(trial: Trial, context: Context) -> Answer:
 
 
 def _smaller(shape: LayerShape) -> list[LayerShape]:
-    """The shape with T and B halved together, then T, B and H alone, as far as they can be; at least one."""
-    half = {name: getattr(shape, name) // 2 for name in ("length", "batch", "hidden") if getattr(shape, name) > 1}
-    together = {name: size for name, size in half.items() if name != "hidden"}
-    return list(dict.fromkeys(replace(shape, **sizes) for sizes in (together, *({n: s} for n, s in half.items()))))
+    """Where the layer is weighed beside its own shape: eight sizes, as far as T, B and H divide.
+
+    Around half of everything each of T, B and H alone at a quarter and in full, then half of H alone: with the shape
+    itself as few as tell the terms of `report/scaling.py` apart and leave three over. All together are a step and a
+    half of the shape itself. The first has the shape's H: libraries keep what they pack of weights.
+    """
+    parts = [(2, 2, 1), (2, 2, 2), (4, 2, 2), (2, 4, 2), (2, 2, 4), (1, 2, 2), (2, 1, 2), (1, 1, 2)]
+    T, B, H = shape.length, shape.batch, shape.hidden
+    sizes = [replace(shape, length=max(1, T // t), batch=max(1, B // b), hidden=max(1, H // h)) for t, b, h in parts]
+    return [size for size in dict.fromkeys(sizes) if size != shape] or [shape]
 
 
 def _step(trial: Trial, context: Context, shape: LayerShape) -> Step:
@@ -61,7 +67,8 @@ def _step(trial: Trial, context: Context, shape: LayerShape) -> Step:
 
 
 def _kept(step: Step, scales: Scales) -> int:
-    warm(step)
+    """At another size: one step fills what the layer itself fills at its first call, the libraries are warm."""
+    step.train()
     return kept_for_backward(step, scales)
 
 
