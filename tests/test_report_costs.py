@@ -1,14 +1,29 @@
 """What the report says of speed, memory and the gate is what the records hold."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from harness.noise import Noise, keep
-from harness.record import Status
+from harness.record import Measured, Status
 from harness.report.findings import findings
 from harness.report.speeds import speed
 from harness.report.tables import all_tables
 from harness.trial import Trial
-from recorded import SHAPE, gate_record, printed, quick_answers, record, row, speed_record, speed_trial, subject, told
+from recorded import (
+    SHAPE,
+    gate_record,
+    memory_record,
+    printed,
+    quick_answers,
+    record,
+    row,
+    speed_record,
+    speed_trial,
+    subject,
+    told,
+)
 
 
 def test_speed_sentences_have_intervals_and_undecided_ones_say_so(write):
@@ -91,3 +106,28 @@ def test_agreement_without_examples_is_with_the_equation_as_written(write):
     (line,) = (line for line in printed(run).splitlines() if line.startswith("mine@torch"))
     assert line.split()[-1] == "none"
     assert "examples from another source" not in told(write(quick_answers()[:9]))
+
+
+def growing(sizes, kept):
+    """A memory record whose trial weighed such sizes and bytes."""
+    answer, _ = memory_record("rnn", "numpy", 1e6)
+    known = {"parameters": Measured(10), "parameter_bytes": Measured(40, "bytes")}
+    return replace(answer, values={**answer.values, **known}), {"scaling": np.column_stack([sizes, kept])}
+
+
+def test_numbers_per_tbh_are_told_where_the_sizes_tell_them(write):
+    parts = [(1, 1, 2), (1, 1, 1), (2, 1, 1), (1, 2, 1), (1, 1, 3), (2, 2, 1), (3, 1, 1), (2, 3, 1), (3, 3, 3)]
+    sizes = 8 * np.array(parts)
+    run = write([growing(sizes, 20 * sizes.prod(axis=1))])
+    assert "Numbers kept for backward for each T·B·H: rnn 5.00 (numpy)" in told(run)
+    assert "predict what is kept here to within 0.010 %" in told(run)
+    assert "5.00" in printed(run, width=160)
+
+
+def test_numbers_per_tbh_are_not_told_where_t_is_1(write):
+    parts = [(1, 1, 2), (1, 1, 1), (1, 2, 1), (1, 1, 3), (1, 2, 2), (1, 3, 1), (1, 2, 3), (1, 3, 2), (1, 3, 3)]
+    sizes = 8 * np.array(parts)
+    run = write([growing(sizes, 20 * sizes.prod(axis=1))])
+    assert "for each T·B·H" not in told(run)
+    assert np.isnan(all_tables(run)["memory"]["numbers_per_TBH"]).all()
+    assert all_tables(run)["scaling"].empty

@@ -57,9 +57,11 @@ def _served(request: dict[str, Any]) -> object:
     make = partial(_make, build, request)
     if request["serve"] == "witness":
         return witness.Witness(make)
+    verify = partial(_verify, request["threads"])
     if request["serve"] == "balance":
-        return balance.Balance(partial(_step, step, make), request["device"])
-    return stopwatch.Stopwatch(partial(_step, step, make), request["device"], partial(_verify, request["threads"]))
+        other = partial(_make, build, request | {"shape": _halved(request["shape"])})
+        return balance.Balance(partial(_step, step, make), partial(_step, step, other), request["device"], verify)
+    return stopwatch.Stopwatch(partial(_step, step, make), request["device"], verify)
 
 
 def _build_of(tree: Path) -> Any:
@@ -106,6 +108,11 @@ def _make(build: Any, request: dict[str, Any]) -> tuple[Any, Any, Any]:
 
     x = normal(shape["length"], shape["batch"], shape["inputs"]).requires_grad_()
     return layer, x, lambda like: normal(*like.shape)
+
+
+def _halved(shape: dict[str, int]) -> dict[str, int]:
+    """Another size, at which the libraries grow their buffers: half of T and of B."""
+    return shape | {name: max(1, shape[name] // 2) for name in ("length", "batch")}
 
 
 def _step(step: Any, make: Any) -> object:

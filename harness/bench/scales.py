@@ -34,6 +34,10 @@ class Scales(Protocol):
         """
         ...
 
+    def taken(self) -> float:
+        """What the system has given to this process and not got back; NaN where it does not say."""
+        ...
+
 
 def scales_of(device: str, folder: Path) -> Scales | None:
     """The scales of a device; None where there are none: a CPU without memray. They may write into `folder`."""
@@ -93,16 +97,20 @@ class CpuScales:
 
     def given(self, work: Work) -> float:
         """The peak of the resident size over what it was, freed memory having been given back to the kernel before."""
-        settle()
+        before = self.taken()
         try:
             Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
         except OSError:
             return math.nan
-        before = _resident("VmRSS")
         result = work()
         grown = _resident("VmHWM") - before
         del result
-        return max(0.0, grown)
+        return max(grown, 0.0)  # in this order NaN stays NaN
+
+    def taken(self) -> float:
+        """The resident size, freed memory having been given back to the kernel before."""
+        settle()
+        return _resident("VmRSS")
 
     def _track(self, work: Work) -> None:
         import memray
@@ -119,11 +127,6 @@ def settle() -> None:
     gc.collect()
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)
-
-
-def resident() -> float:
-    """The resident bytes of this process; NaN where the kernel does not say."""
-    return _resident("VmRSS")
 
 
 def _resident(name: str) -> float:
@@ -161,8 +164,16 @@ class CudaScales:
 
     def given(self, work: Work) -> float:
         """The allocator's peak, and what the driver has given beyond torch's own reserve."""
-        torch.cuda.synchronize()
-        before = torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved()
+        before = self._beside()
         peak = self.peak(work)
-        after = torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved()
-        return float(peak + max(0, before - after))
+        return peak + max(0.0, self._beside() - before)
+
+    def taken(self) -> float:
+        """What torch has allocated, and what the driver has given beyond torch's own reserve."""
+        return self._beside() + torch.cuda.memory_allocated()
+
+    def _beside(self) -> float:
+        """What of the device is in use, torch's reserve aside."""
+        torch.cuda.synchronize()
+        free, total = torch.cuda.mem_get_info()
+        return float(total - free - torch.cuda.memory_reserved())

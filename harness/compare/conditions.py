@@ -53,7 +53,7 @@ class Condition:
 
     def _of_bytes(self, claim: Claim) -> Ruling:
         ours, theirs = (side.value for side in claim.sides)
-        if not math.isfinite(ours + theirs):
+        if claim.reason or not math.isfinite(ours + theirs):
             return Ruling.UNDECIDED
         return Ruling.FAILS if ours > theirs * (1 + self.fraction) else Ruling.PASSES
 

@@ -1,16 +1,17 @@
 """Two cells on their backends: each passes its gate, then they are timed against each other and weighed."""
 
-import math
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.bench.weight import Weight
 from harness.choosing import why_not
 from harness.compare.claims import Claim
 from harness.compare.laboratory import Arrays, Circumstances, Laboratory
 from harness.compare.notices import Notice
+from harness.compare.weights import memory_claims
 from harness.errors import HarnessError
 from harness.executors.stopping import Stopping
 from harness.isolation.request import Result
@@ -24,11 +25,6 @@ from harness.trial import Subject, Trial
 from harness.verdict import MARGIN, judge
 
 Answered = tuple[Result, Arrays]
-WEIGHED = {
-    "train peak": "train_peak_bytes",
-    "forward peak": "forward_peak_bytes",
-    "kept for backward": "activation_bytes",
-}
 
 
 def choose(spelling: Spelling, catalog: Catalog, order: Iterable[str], circumstances: Circumstances) -> Spelling:
@@ -99,7 +95,13 @@ def _claims(found: Mapping[Trial, Answered], circumstances: Circumstances) -> It
         else:
             weighed.append((trial, answered[0]))
     if weighed:
-        yield from _memory_claims(weighed[0], weighed[-1])
+        (ours, found_ours), (theirs, found_theirs) = weighed[0], weighed[-1]
+        weights = _weight(found_ours), _weight(found_theirs)
+        yield from memory_claims((ours.pair, theirs.pair), str(ours.shape), weights)
+
+
+def _weight(result: Result) -> Weight:
+    return Weight.of({name: measured.value for name, measured in result.values.items()})
 
 
 def speed_claims(trial: Trial, answered: Answered, margin: float, noise: float = 0.0) -> Iterator[Claim]:
@@ -145,30 +147,3 @@ def first_calls(first: NDArray[Any]) -> dict[str, Any]:
             (f"{side}_first_seconds_interval", [seconds.low, seconds.high]),
         )
     }
-
-
-def _memory_claims(a: tuple[Trial, Result], b: tuple[Trial, Result]) -> Iterator[Claim]:
-    (trial, ours), (other, theirs) = a, b
-    for measure, name in WEIGHED.items():
-        sides = ours.number(name), theirs.number(name)
-        yield memory_claim((trial.pair, other.pair), measure, str(trial.shape), sides)
-
-
-def memory_claim(names: tuple[str, str], measure: str, where: str, sides: tuple[float, float]) -> Claim:
-    """What A and B weigh. Bytes are counted, not sampled: the interval is the value."""
-    ours, theirs = (_counted(side) for side in sides)
-    return Claim(
-        kind="memory",
-        a=names[0],
-        b=names[1],
-        measure=measure,
-        where=where,
-        estimate=_counted(sides[1] / sides[0] if sides[0] else math.nan),
-        verdict="same" if sides[0] == sides[1] else "smaller" if sides[0] < sides[1] else "larger",
-        sides=(ours, theirs),
-        unit="bytes",
-    )
-
-
-def _counted(value: float) -> Estimate:
-    return Estimate(value=value, low=value, high=value, n=1)

@@ -14,11 +14,13 @@ from typing import Any
 
 import harness
 from harness import seeds, statistics
+from harness.bench.weight import Weight
 from harness.compare.checkout import checkout
 from harness.compare.claims import Claim
 from harness.compare.laboratory import Circumstances, Laboratory
 from harness.compare.notices import Notice
-from harness.compare.pairs import WEIGHED, first_calls, memory_claim, typical
+from harness.compare.pairs import first_calls, typical
+from harness.compare.weights import memory_claims
 from harness.errors import HarnessError
 from harness.executors.stopping import Stopping
 from harness.isolation.client import environment
@@ -137,9 +139,8 @@ def _weights(meeting: _Meeting) -> Iterator[Claim]:
             found.append(worker.ask("weigh"))
     if found[0] is None or found[1] is None:
         raise HarnessError("wanted memray to weigh a step on the CPU, found none", hint="--measures speed")
-    for measure, name in WEIGHED.items():
-        sides = (float(found[0][name]), float(found[1][name]))
-        claim = memory_claim(meeting.names, measure, str(meeting.shape), sides)
+    weights = Weight.of(found[0]), Weight.of(found[1])
+    for claim in memory_claims(meeting.names, str(meeting.shape), weights):
         yield replace(claim, details={**claim.details, "differs": meeting.differs})
 
 

@@ -45,10 +45,11 @@ def _unlike(claim: Claim) -> str:
 
 def _memory(claim: Claim) -> str:
     ours, theirs = (side.value for side in claim.sides)
-    apart = claim.verdict != "same" and math.isfinite(claim.estimate.value)
+    apart = claim.verdict in ("smaller", "larger") and math.isfinite(claim.estimate.value)
     ratio = f"; {claim.b} takes {number(claim.estimate.value)} times as much" if apart else ""
     sides = f"{claim.a} {size(ours)}, {claim.b} {size(theirs)}"
-    return f"{claim.verdict:<9} {claim.measure}: {sides}{ratio} ({claim.where})" + _unlike(claim)
+    told = f"{claim.verdict:<9} {claim.measure}: {sides}{ratio} ({claim.where})"
+    return told + "".join(f"; {note}" for note in (claim.reason, *claim.details["marks"]) if note) + _unlike(claim)
 
 
 def _accuracy(claim: Claim) -> str:

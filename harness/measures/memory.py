@@ -6,27 +6,23 @@ Resting bytes (weights, inputs, cotangents) are not in the figures: gradients, w
 The same trial weighs the layer at smaller sizes too, from which follows how its memory grows.
 """
 
-import math
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from harness import threads
-from harness.bench.balance import warm
-from harness.bench.scales import Scales, scales_of, weigh
+from harness.bench.balance import kept_for_backward, warm, weighed
+from harness.bench.scales import Scales, scales_of
 from harness.bench.step import Step
+from harness.bench.weight import COUNTED, Weight
 from harness.layer import torch_dtype
 from harness.measures import Context
 from harness.measures.step import build_step, parameter_count, required_shape
-from harness.measures.unseen import Unseen, made_and_warmed, taken_unseen
 from harness.record import Answer, Measured, Status
 from harness.settings import LayerShape
 from harness.sizes import layers_of_shape
 from harness.trial import Trial
-
-WEIGHINGS = 3
-"""The least counts: objects of Python's own, a kilobyte or ten, fall into some of them. Two must agree."""
 
 
 def measure(trial: Trial, context: Context) -> Answer:
@@ -41,52 +37,50 @@ def measure(trial: Trial, context: Context) -> Answer:
         return Answer(values={}, status=Status.SKIPPED, reason="memray is not installed, and CPU memory needs it")
     threads.fix(trial.threads)
     least, *smaller = _smaller(shape)
-    rows = [_row(least, _activations(_step(trial, context, least), scales))]  # now the libraries have their buffers
-    # The first step under memray shows some 9 KB more than all later ones: this is where it is taken.
-    step, unseen = made_and_warmed(partial(_step, trial, context, shape), warm, scales)
-    threads.verify(trial.threads)
-    weighings = [weigh(step, scales) for _ in range(WEIGHINGS)]
-    weighed = {name: min(weighing[name] for weighing in weighings) for name in weighings[0]}
-    agreed = all(sum(w[name] == least for w in weighings) > 1 for name, least in weighed.items())
-    peak = weighed["train_peak_bytes"]
-    missed = taken_unseen(step, scales, peak)
-    unseen = replace(unseen, bytes=missed if math.isnan(missed) else max(unseen.bytes, missed))
-
-    rows += [_row(size, _activations(_step(trial, context, size), scales)) for size in smaller]
-    rows.append(_row(shape, weighed["activation_bytes"]))
-    values = {name: Measured(value, "bytes") for name, value in weighed.items()}
-    values |= {"repeatable": Measured(agreed)} | _unseen_values(unseen, peak) | _sizes(trial, context)
+    first = _step(trial, context, least)
+    warm(first)
+    # The first weighing of all shows some 9 KB more than all later ones: this is where it is taken.
+    rows = [_row(least, kept_for_backward(first, scales))]
+    make, verify = partial(_step, trial, context, shape), partial(threads.verify, trial.threads)
+    _, weight = weighed(make, scales, verify)
+    rows += [_row(size, _kept(_step(trial, context, size), scales)) for size in smaller]
+    rows.append(_row(shape, weight.activation_bytes))
+    values = _weight_values(weight) | _sizes(trial, context)
     return Answer(values=values, arrays={"scaling": np.array(rows, dtype=np.int64)})
 
 
 def _smaller(shape: LayerShape) -> list[LayerShape]:
-    """The shape with T and B halved together, then T, B and H alone, as far as they can be; at least one."""
-    half = {name: getattr(shape, name) // 2 for name in ("length", "batch", "hidden") if getattr(shape, name) > 1}
-    together = {name: size for name, size in half.items() if name != "hidden"}
-    return list(dict.fromkeys(replace(shape, **sizes) for sizes in (together, *({n: s} for n, s in half.items()))))
+    """Where the layer is weighed beside its own shape: eight sizes, as far as T, B and H divide.
+
+    Around half of everything each of T, B and H alone at a quarter and in full, then half of H alone: with the shape
+    itself as few as tell the terms of `report/scaling.py` apart and leave three over. All together are a step and a
+    half of the shape itself. The first has the shape's H: libraries keep what they pack of weights.
+    """
+    parts = [(2, 2, 1), (2, 2, 2), (4, 2, 2), (2, 4, 2), (2, 2, 4), (1, 2, 2), (2, 1, 2), (1, 1, 2)]
+    T, B, H = shape.length, shape.batch, shape.hidden
+    sizes = [replace(shape, length=max(1, T // t), batch=max(1, B // b), hidden=max(1, H // h)) for t, b, h in parts]
+    return [size for size in dict.fromkeys(sizes) if size != shape] or [shape]
 
 
 def _step(trial: Trial, context: Context, shape: LayerShape) -> Step:
     return build_step(replace(trial, shape=shape), (trial.cell, trial.backend), context.catalog)
 
 
-def _activations(step: Step, scales: Scales) -> int:
-    warm(step)
-    step.clear()
-    return min(scales.kept(step.outputs) for _ in range(2))  # an arena of Python's may fall into one of them
+def _kept(step: Step, scales: Scales) -> int:
+    """At another size: one step fills what the layer itself fills at its first call, the libraries are warm."""
+    step.train()
+    return kept_for_backward(step, scales)
 
 
 def _row(shape: LayerShape, activation_bytes: int) -> list[int]:
     return [shape.length, shape.batch, shape.hidden, activation_bytes]
 
 
-def _unseen_values(unseen: Unseen, peak: int) -> dict[str, Measured]:
-    return {
-        "unseen_bytes": Measured(unseen.bytes, "bytes", timed=True),
-        "held_bytes": Measured(unseen.held, "bytes", timed=True),
-        "hides": Measured(unseen.hides(peak)),
-        "hoards": Measured(unseen.hoards(peak)),
-    }
+def _weight_values(weight: Weight) -> dict[str, Measured]:
+    """The counts; and what is said of them, which another run may say otherwise."""
+    counted = {name: Measured(getattr(weight, name), "bytes") for name in COUNTED}
+    noted = weight.noted().items()
+    return counted | {n: Measured(v, "bytes" if n.endswith("_bytes") else "", timed=True) for n, v in noted}
 
 
 def _sizes(trial: Trial, context: Context) -> dict[str, Measured]:

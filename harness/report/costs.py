@@ -1,30 +1,58 @@
 """Memory as a table and in words; what the count misses is marked and said."""
 
+import math
+
 import numpy as np
 import pandas as pd
 
-from harness.report.rows import NAN, frame, number, placed, value
-from harness.report.scaling import growth_of
-from harness.report.wording import listing, size
+from harness.report.rows import NAN, Row, frame, number, placed, value
+from harness.report.scaling import Growth, growth_of
+from harness.report.wording import NOTHING, listing, size
 from harness.report.wording import number as figure
 from harness.store import RunView
 
-BYTES = ("train_peak", "forward_peak", "activation", "parameter", "unseen", "held")
+BYTES = ("train_peak", "forward_peak", "activation", "parameter", "spread", "unseen", "held")
+MARKS = ("repeatable", "hides", "hoards")
+SHOWN_ERROR = 0.005
+NUMBERS = ["numbers_per_TBH", "numbers_per_TBH_error"]
 
 
 def memory(run: RunView) -> pd.DataFrame:
     """One row a pair and shape: the peaks of a train step and of a forward pass, and what is held; bytes.
 
-    `numbers_per_TBH`: how many numbers a layer keeps for backward for each T·B·H, fitted over several sizes. `hides`:
-    the system gave more than was counted, `unseen_bytes`; `hoards`: the layer keeps `held_bytes` between calls.
+    `numbers_per_TBH`: how many numbers a layer keeps for backward for each T·B·H, fitted over several sizes, with its
+    error, and how well a fit to the other sizes predicts this one; NaN where the sizes do not tell. `hides`: the system
+    gave more than was counted, `unseen_bytes`; `hoards`: the layer keeps `held_bytes` between calls.
     """
     rows = []
     for row, _, record in placed(run, "memory"):
-        growth = growth_of(run, record)
         row |= {f"{name}_bytes": number(record, f"{name}_bytes") for name in BYTES}
-        row |= {"numbers_per_TBH": growth.numbers["TBH"] if growth else NAN}
-        rows.append(row | {name: value(record, name) for name in ("repeatable", "hides", "hoards")})
+        rows.append(
+            row
+            | _per_tbh(growth_of(run, record))
+            | {name: value(record, name) for name in ("repeatable", "hides", "hoards")}
+        )
     return frame(rows, "shape cell backend status")
+
+
+def numbers_told(kept: float, error: float) -> str:
+    """Numbers for each T·B·H, and their error where the second decimal shows it: 6.00 · 16.4±0.3; a dash for NaN."""
+    if not math.isfinite(kept):
+        return NOTHING
+    if error < SHOWN_ERROR:
+        return f"{kept:.2f}"
+    decimals = max(0, -math.floor(math.log10(error)))
+    return f"{kept:.{decimals}f}±{error:.{decimals}f}"
+
+
+def _per_tbh(growth: Growth | None) -> Row:
+    if growth is None or "TBH" not in growth.numbers:
+        return dict.fromkeys(("numbers_per_TBH", "numbers_per_TBH_error", "prediction"), NAN)
+    return {
+        "numbers_per_TBH": growth.numbers["TBH"],
+        "numbers_per_TBH_error": growth.errors["TBH"],
+        "prediction": growth.prediction,
+    }
 
 
 def memory_findings(table: pd.DataFrame) -> list[str]:
@@ -50,10 +78,15 @@ def _kept(done: pd.DataFrame) -> list[str]:
         return []
     rows = fitted.sort_values("numbers_per_TBH").groupby("cell", sort=False)
     parts = [
-        f"{cell} {' · '.join(f'{figure(r.numbers_per_TBH, 2)} ({r.backend})' for r in of_cell.itertuples())}"
+        f"{cell} "
+        + " · ".join(f"{numbers_told(*r[NUMBERS].astype(float))} ({r['backend']})" for _, r in of_cell.iterrows())
         for cell, of_cell in rows
     ]
-    return [f"Numbers kept for backward for each T·B·H: {listing(parts)}."]
+    worst = figure(max(0.01, 100 * float(fitted["prediction"].max())), 2)
+    return [
+        f"Numbers kept for backward for each T·B·H: {listing(parts)}; fitted to the other sizes alone, they predict "
+        f"what is kept here to within {worst} %."
+    ]
 
 
 def _marks(table: pd.DataFrame) -> list[str]:

@@ -9,7 +9,7 @@ import pandas as pd
 from harness.differences import fewest_seeds
 from harness.noise import noise_told
 from harness.report import tables, trainings
-from harness.report.costs import memory
+from harness.report.costs import memory, numbers_told
 from harness.report.groups import Group, Section, sections
 from harness.report.remembering import gradient_tables
 from harness.report.shown import Remark, Shown, show
@@ -143,7 +143,11 @@ def _places(rows: pd.DataFrame) -> Iterator[tuple[str, str, int]]:
 def _memory_remarks(rows: pd.DataFrame) -> Iterator[Remark]:
     yield Remark("Peaks of what one warm step allocates.")
     yield Remark("Kept: between forward and backward.", ("kept for backward",))
-    yield Remark("÷ T·B·H: numbers kept for backward for each, fitted over several sizes.", ("÷ T·B·H",))
+    yield Remark(
+        "÷ T·B·H: numbers kept for backward for each, fitted over several sizes, with a 95 % error where it shows; a "
+        "dash where the sizes do not tell.",
+        ("÷ T·B·H",),
+    )
     yield Remark("Parameters in bytes.", ("parameters",))
     if any(hidden is True for hidden in rows["hides"]):
         yield Remark("†: the system gave more than was counted; see the findings.")
@@ -191,7 +195,7 @@ def _memory_row(row: "pd.Series[Any]") -> Row:
         title: size(row[name]) for title, name in names.items()
     }
     shown["train peak"] += " †" if row["hides"] is True else ""
-    shown |= {"÷ T·B·H": number(row["numbers_per_TBH"], 2)}
+    shown |= {"÷ T·B·H": numbers_told(row["numbers_per_TBH"], row["numbers_per_TBH_error"])}
     shown |= {"H": count(row["hidden"]), "FLOPs": count(row["flops_per_step"])}
     return shown if row["status"] == "ok" else shown | {"train peak": str(row["status"])}
 

@@ -7,11 +7,8 @@ import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.bench.scales import Scales, resident, settle
-from harness.bench.step import Step
-
-LEAST_BYTES, LEAST_SHARE = 4 << 20, 0.05
-"""What is not seen counts from 4 MiB and 5 % of the peak on: below that, pages and the C library's own rounding."""
+from .scales import Scales
+from .step import Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,19 +21,6 @@ class Unseen:
 
     bytes: float
     held: float
-
-    def hides(self, peak: int) -> bool:
-        """Whether the count misses something worth a mark. `peak`: the count's peak of a train step."""
-        return self.bytes > worth_a_mark(peak)
-
-    def hoards(self, peak: int) -> bool:
-        """Whether the layer keeps something between calls that is worth a sentence."""
-        return self.held > worth_a_mark(peak)
-
-
-def worth_a_mark(peak: int) -> float:
-    """From how many bytes on a difference means something, beside a train step's peak."""
-    return LEAST_BYTES + LEAST_SHARE * peak
 
 
 def made_and_warmed(make: Callable[[], Step], warm: Callable[[Step], None], scales: Scales) -> tuple[Step, Unseen]:
@@ -52,15 +36,17 @@ def made_and_warmed(make: Callable[[], Step], warm: Callable[[Step], None], scal
         made[0].clear()
         gc.collect()
 
-    settle()
-    before = resident()
+    before = scales.taken()
     counted = scales.kept(work)
-    settle()
-    grown = resident() - before
-    return made[0], Unseen(bytes=max(0.0, grown - counted), held=max(0.0, counted - made[0].resting_bytes()))
+    grown = scales.taken() - before
+    return made[0], Unseen(bytes=_least_zero(grown - counted), held=max(0.0, counted - made[0].resting_bytes()))
 
 
 def taken_unseen(step: Step, scales: Scales, peak: int) -> float:
     """What the system gives a train step beyond the peak that was counted; NaN where it does not say."""
     step.clear()
-    return max(0.0, scales.given(step.train) - peak)
+    return _least_zero(scales.given(step.train) - peak)
+
+
+def _least_zero(found: float) -> float:
+    return max(found, 0.0)  # in this order NaN stays NaN
