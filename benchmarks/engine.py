@@ -1,7 +1,8 @@
 """The clock of the suite: a step of a layer, warmed up and timed. Standard library and torch only.
 
-It is not the harness's own bench: that one may change with the harness, while a curve over commits needs one clock. A
-change here needs another `VERSION`, which begins new curves.
+It is not the harness's own bench: that one may change with the harness, while a curve over commits needs one clock. It
+counts the processor's time of this process, all threads: what a step takes on a quiet machine, and nearly the same on a
+busy one, where wall time would draw the neighbours. A change here needs another `VERSION`, which begins new curves.
 """
 
 import gc
@@ -64,8 +65,8 @@ class Step:
 def clocked(work: Callable[[], None]) -> list[float]:
     """Seconds a call, `SAMPLES` times, after warming up; no garbage is collected meanwhile."""
     work()
-    began, calls_made = time.perf_counter(), []
-    while time.perf_counter() - began < WARM_SECONDS or len(calls_made) < 3:
+    began, calls_made = time.process_time(), []
+    while time.process_time() - began < WARM_SECONDS or len(calls_made) < 3:
         calls_made.append(_seconds(work, 1))
     calls = max(1, min(MOST_CALLS, int(SAMPLE_SECONDS / median(calls_made))))
     gc.collect()
@@ -77,7 +78,7 @@ def clocked(work: Callable[[], None]) -> list[float]:
 
 
 def _seconds(work: Callable[[], None], calls: int) -> float:
-    began = time.perf_counter_ns()
+    began = time.process_time_ns()
     for _ in range(calls):
         work()
-    return (time.perf_counter_ns() - began) * 1e-9
+    return (time.process_time_ns() - began) * 1e-9

@@ -1,4 +1,4 @@
-"""Speed: seconds of a step, on one thread."""
+"""Speed: the processor's seconds of a step, on one thread."""
 
 from . import engine, grid
 from .layers import layer_of, shape_of

@@ -56,7 +56,7 @@ def run(ctx: click.Context, span: str, arguments: tuple[str, ...], again: bool) 
     from harness.track import suite
 
     found = suite.find(Path.cwd())
-    found.commits(span)
+    found.check_span(span)
     if not found.is_clean():
         click.echo("note: uncommitted changes are not measured (git commit)", err=True)
     kept = ("--bench", r"^(?!runs\.)") if again else ("--skip-existing-successful",)

@@ -41,9 +41,9 @@ def figures(records: Iterable[Record]) -> Figures:
             point = (str(trial.cell), trial.backend, str(trial.shape))
             found[name][point] = _samples([record.number(value)])
         elif trial.measure == "accuracy" and _question(trial) in asked and trial.seed is not None:
-            point = (str(trial.cell), str(trial.task))
-            if backends.setdefault(point, trial.backend) == trial.backend:
-                errors.setdefault(point, {})[trial.seed] = _error(record)
+            learned = (str(trial.cell), str(trial.task))
+            if backends.setdefault(learned, trial.backend) == trial.backend:
+                errors.setdefault(learned, {})[trial.seed] = _error(record)
     found[ERROR] = {point: _samples([by_seed[seed] for seed in sorted(by_seed)]) for point, by_seed in errors.items()}
     return found
 

@@ -23,8 +23,8 @@ from harness.track.suite import Suite, read_json
 class Finding:
     """One curve that has become worse.
 
-    `benchmark` with its point of the grid; `commit`: where it happened, or the newest one measured. `before` and `after`
-    in `unit`, absent for what failed.
+    `benchmark` with its point of the grid; `commit`: where it happened, or the newest one measured. `before` and
+    `after` in `unit`, absent for what failed.
     """
 
     kind: Literal["worse", "failed", "gone"]

@@ -46,7 +46,7 @@ def import_run(suite: Suite, view: RunView) -> Imported:
     read_json(suite.results / "benchmarks.json")
     conf = Config.load(str(suite.root / CONFIGURATION))
     conf.results_dir, conf.repo, conf.env_dir = str(suite.results), str(suite.root), str(suite.root / conf.env_dir)
-    results = _results(conf, commit, view.facts)
+    results = _results(conf, commit, view)
     written, untracked = 0, []
     benchmarks = Benchmarks.load(conf)
     for name, by_point in figures(view.records.values()).items():
@@ -65,7 +65,7 @@ def _commit(suite: Suite, view: RunView) -> str:
     found = str(view.facts.get("commit", ""))
     if found.endswith("-dirty"):
         raise HarnessError(
-            f"wanted a run of a commit, found {view.name} made on {found.removesuffix('-dirty')} with uncommitted changes",
+            f"wanted a run of a commit, found uncommitted changes on {found.removesuffix('-dirty')} in {view.name}",
             hint="git commit, then harness run --cells all",
         )
     if not found:
@@ -73,16 +73,15 @@ def _commit(suite: Suite, view: RunView) -> str:
     return suite.commit(found)
 
 
-def _results(conf: Any, commit: str, facts: Mapping[str, Any]) -> Results:
+def _results(conf: Any, commit: str, view: RunView) -> Results:
     """asv's file of a commit as it would name it for the machine and the packages of a run, with what is in it."""
+    facts = view.facts
     python = ".".join(str(facts["python"]).split(".")[:2])
     wanted = {name: str(facts.get(name.replace("-", "_"), "")) for name in conf.matrix.get("req", {})}
     try:
         environment = Borrowed(conf, python, wanted, {})
     except EnvironmentUnavailable as other:
-        raise HarnessError(
-            f"the run was made in another environment: {other}", hint="import it where it was made"
-        ) from None
+        raise HarnessError(f"{view.name} is of another environment: {other}", hint="import it there") from None
     machine = described(facts)
     write_json(f"{conf.results_dir}/{machine['machine']}/machine.json", machine, 1)
     results = Results(

@@ -12,6 +12,8 @@ from pathlib import Path
 from harness.errors import HarnessError
 
 CONFIGURATION = "asv.conf.json"
+WORDS = ("ALL", "NEW", "EXISTING", "TAGS", "HEAD")
+"""What asv takes in place of a range."""
 
 Say = Callable[[str], None]
 
@@ -54,17 +56,19 @@ class Suite:
                 f"wanted a revision of {self.root}, found {revision!r}", hint="`git log --oneline` shows them"
             ) from None
 
-    def commits(self, span: str) -> list[str]:
-        """The hashes of a range, `HEAD^!` or `A..B`, newest first. Raises HarnessError for an empty or unknown one."""
+    def check_span(self, span: str) -> None:
+        """Raises HarnessError unless a span names commits: one of asv's words, or a range of git's, `HEAD^!`, `A..B`."""
+        if span in WORDS or span.startswith("HASHFILE:"):
+            return
         try:
-            found = self.git("rev-list", "--first-parent", *shlex.split(span), "--").split()
+            found = self.git("rev-list", "--max-count=1", *shlex.split(span), "--")
         except HarnessError:
-            found = []
+            found = ""
         if not found:
             raise HarnessError(
-                f"wanted a range of commits of {self.root}, found {span!r}", hint="HEAD^! is the newest, A..B a range"
+                f"wanted a range of commits of {self.root}, found {span!r}",
+                hint="HEAD^! is the newest, A..B a range, NEW what was not measured yet",
             )
-        return found
 
     def is_clean(self) -> bool:
         """Whether the working tree is what HEAD says; files that git does not know do not count."""
