@@ -25,7 +25,7 @@ GRID = {
     "cells": ["rnn", "lstm", "gru", "mgu"],
     "backends": ["numpy", "torch"],
     "shapes": ["B32 T40 H64 I2"],
-    "tasks": ["adding[length=40]"],
+    "tasks": ["adding[length=40]", "copy_memory[alphabet=4,delay=20,symbols=2]"],
 }
 
 
@@ -39,7 +39,7 @@ class History:
         self.git("init", "--quiet", "--initial-branch", "main")
         shutil.copy(TOY / "toy.py", root)
         (root / "pyproject.toml").write_text(PYPROJECT)
-        (root / ".gitignore").write_text("home/\n.asv/\n")
+        (root / ".gitignore").write_text("home/\n.asv/\nresults/\n")
         configuration = (ROOT / "asv.conf.json").read_text("utf-8").replace("cell-harness", "toy")
         # The planted figures lie in one module, `planted`, in classes named as the project's modules are.
         configuration = re.sub(

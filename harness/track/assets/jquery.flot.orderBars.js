@@ -1,11 +1,15 @@
 /* Bars of several series side by side, in place of flot-orderbars 1.0.0.
 
    That one measures the axis by the data as they came, which fails where they are words (a cell, a backend): every bar
-   lies at NaN and nothing is drawn. Here a bar's place is counted in bar widths, after flot has numbered the words. */
+   lies at NaN and nothing is drawn. Here a bar's place is counted in bar widths, after flot has numbered the words. And
+   a bar begins at 0: its length is its figure. */
 (function ($) {
     function side_by_side(plot, series, datapoints) {
         if (!series.bars || !series.bars.show || series.bars.order == null) {
             return;
+        }
+        if (!series.yaxis.options.transform) {
+            series.yaxis.options.min = 0;
         }
         var orders = $.map(plot.getData(), function (other) {
             return other.bars.show ? other.bars.order : null;
