@@ -38,16 +38,13 @@ class Borrowed(Environment):  # type: ignore[misc] # asv has no types
         super().__init__(conf, self._python, self._requirements, tagged)
 
     def check_presence(self) -> bool:
-        """Whether it was made already, and whole: its note is written last."""
-        return (Path(self._path) / "asv-env-info.json").exists()
+        """Whether it was made already, and borrows from the same folders."""
+        return self._list.exists() and self._list.read_text("utf-8") == self._folders()
 
     def _setup(self) -> None:
         venv.create(self._path, symlinks=True, with_pip=False)
         self._commit.mkdir()
-        path = [str(self._commit), *_packages()]
-        (Path(self._path) / "lib" / f"python{self._python}" / "site-packages" / "borrowed.pth").write_text(
-            "\n".join(path) + "\n", "utf-8"
-        )
+        self._list.write_text(self._folders(), "utf-8")
 
     def _uninstall_project(self) -> None:
         self._set_installed_commit_hash(None)
@@ -68,10 +65,15 @@ class Borrowed(Environment):  # type: ignore[misc] # asv has no types
     def _commit(self) -> Path:
         return Path(self._path) / COMMIT
 
+    @property
+    def _list(self) -> Path:
+        """The file from which Python takes more folders for its path."""
+        return Path(self._path) / "lib" / f"python{self._python}" / "site-packages" / "borrowed.pth"
 
-def _packages() -> list[str]:
-    """The folders of packages of the running Python."""
-    return [path for path in sys.path if Path(path).name in {"site-packages", "dist-packages"}]
+    def _folders(self) -> str:
+        """The commit's own folder, then those of the running Python's packages, one a line."""
+        packages = [path for path in sys.path if Path(path).name in {"site-packages", "dist-packages"}]
+        return "\n".join([str(self._commit), *packages]) + "\n"
 
 
 def _versions(requirements: Mapping[str, str]) -> dict[str, str]:

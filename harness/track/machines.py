@@ -11,11 +11,19 @@ from harness.processor import processor
 
 
 def make_known() -> None:
-    """Enters this machine into asv's file of machines, `~/.asv-machine.json`, unless there is an entry for it."""
+    """Enters this machine into asv's file of machines, `~/.asv-machine.json`, unless there is an entry for it.
+
+    Raises UserError, which asv shows as one line, where it cannot.
+    """
+    name = Machine.get_unique_machine_name()
     try:
-        MachineCollection.load(Machine.get_unique_machine_name())
+        MachineCollection.load(name)
     except UserError:
-        MachineCollection.save(Machine.get_unique_machine_name(), described(processor()))
+        try:
+            MachineCollection.save(name, described(processor()))
+        except OSError as error:
+            file = MachineCollection.get_machine_file_path()
+            raise UserError(f"cannot enter this machine into {file}: {error.strerror}; set HOME to your own") from None
 
 
 def described(facts: Mapping[str, Any]) -> dict[str, str]:
@@ -23,7 +31,7 @@ def described(facts: Mapping[str, Any]) -> dict[str, str]:
     cpu, cores = str(facts["cpu"]), str(facts["cores"])
     words = re.sub(r"\((R|TM)\)|CPU|Processor|@.*", " ", cpu).lower()
     name = "-".join([*re.findall(r"[a-z0-9]+", words), cores, "cores"])
-    system, _, architecture = str(facts["system"]).split(" ")
+    system, *_, architecture = str(facts["system"]).split()
     return {
         "machine": name,
         "os": system,

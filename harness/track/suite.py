@@ -57,7 +57,7 @@ class Suite:
             ) from None
 
     def check_span(self, span: str) -> None:
-        """Raises HarnessError unless a span names commits: one of asv's words, or a range of git's, `HEAD^!`, `A..B`."""
+        """Raises HarnessError unless a span names commits: one of asv's words or a range of git's, `HEAD^!`, `A..B`."""
         if span in WORDS or span.startswith("HASHFILE:"):
             return
         try:
