@@ -39,5 +39,5 @@ class RunsCosts(Runs):
     def track_train_peak(self, *_: str) -> None:
         """The allocator's peak of a train step."""
 
-    track_train_step.unit = "seconds"  # type: ignore[attr-defined]
-    track_train_peak.unit = "bytes"  # type: ignore[attr-defined]
+    track_train_step.unit = "seconds"
+    track_train_peak.unit = "bytes"

@@ -100,11 +100,13 @@ def test_a_run_comes_onto_its_commit_and_again_changes_nothing(history):
         assert figures(history, "planted.Memory.track_train_peak") == {("rnn",): 1000, ("lstm",): 4000, ("gru",): 3000}
 
 
-def test_measuring_again_leaves_imported_figures_alone(history):
-    history.harness("track", "import", write(history, history.commits[0], "20300102-000000-quick"))
-    before = figures(history, "runs.RunsCosts.track_train_step")
-    assert history.harness("track", "run", "--again").returncode == 0
-    assert figures(history, "runs.RunsCosts.track_train_step") == before
+@pytest.mark.parametrize("how", [(), ("--again",)])
+def test_measuring_again_leaves_imported_figures_alone(history, how):
+    imported = ("runs.RunsAccuracy.track_error", "runs.RunsCosts.track_train_step")
+    history.harness("track", "import", write(history, history.commits[0], f"20300102-000000-{len(how)}"))
+    before = [figures(history, name) for name in imported]
+    assert history.harness("track", "run", *how).returncode == 0
+    assert [figures(history, name) for name in imported] == before
 
 
 @pytest.mark.parametrize(

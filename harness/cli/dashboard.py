@@ -6,7 +6,7 @@ import click
 
 
 @click.command(name="dashboard")
-@click.option("--port", default=8080, show_default=True, help="Where the pages are served.")
+@click.option("--port", default=0, help="Where the pages are served: 8080, or the next free one.")
 @click.option("--no-open", is_flag=True, help="Open no browser.")
 @click.option("--no-serve", is_flag=True, help="Only write the pages, to .asv/html.")
 @click.pass_context

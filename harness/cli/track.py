@@ -8,6 +8,8 @@ import click
 
 from harness.cli.options import json_option, plugin_option, results_option
 
+NOT_IMPORTED = r"^(?!runs\.)"
+"""Every benchmark but those that `harness track import` fills: asv would put gaps in their place."""
 HELP = {"help_option_names": ["-h", "--help"], "ignore_unknown_options": True}
 
 
@@ -59,8 +61,9 @@ def run(ctx: click.Context, span: str, arguments: tuple[str, ...], again: bool) 
     found.check_span(span)
     if not found.is_clean():
         click.echo("note: uncommitted changes are not measured (git commit)", err=True)
-    kept = ("--bench", r"^(?!runs\.)") if again else ("--skip-existing-successful",)
-    ctx.exit(found.asv("run", span, "--record-samples", *kept, *arguments, say=_say))
+    chosen = () if {"-b", "--bench"} & set(arguments) else ("--bench", NOT_IMPORTED)
+    kept = () if again else ("--skip-existing-successful",)
+    ctx.exit(found.asv("run", span, "--record-samples", *chosen, *kept, *arguments, say=_say))
 
 
 @command.command(name="import")
