@@ -6,16 +6,15 @@ not decided: two runs on different days compare two days; `harness compare --bas
 
 import itertools
 import math
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from asv.results import Results, iter_results
 from asv.util import human_value
 
 from harness.errors import HarnessError
+from harness.scratch import scratch
 from harness.track.suite import Suite, read_json
 
 
@@ -70,10 +69,11 @@ def judge(suite: Suite, since: str) -> list[Finding]:
 
 def _regressions(suite: Suite, benchmarks: Mapping[str, Any], after: set[str]) -> Iterator[Finding]:
     """asv's own: steps upward that still stand, larger than the threshold and the noise of their levels."""
-    with tempfile.TemporaryDirectory() as folder:
-        suite.asv_quietly("publish", "--no-pull", "--html-dir", folder)
-        rows: Any = read_json(Path(folder) / "regressions.json")
-        index: Any = read_json(Path(folder) / "index.json")
+    with scratch() as folder:
+        pages = folder / "pages"
+        suite.asv_quietly("publish", "--no-pull", "--html-dir", str(pages))
+        rows: Any = read_json(pages / "regressions.json")
+        index: Any = read_json(pages / "index.json")
     for name, _, graph, _, _, _, jumps in rows["regressions"]:
         for _, revision, before, worse in jumps:
             commit = index["revision_to_hash"][str(revision)]
