@@ -17,7 +17,7 @@ HOOKS = [name for name in vars(hookspecs) if name.startswith("harness_")]
 
 ROOMS = [
     {"cli", "__main__"},
-    {"compare", "doctor"},
+    {"compare", "doctor", "track"},
     {"runner", "session", "replay", "events", "report", "doors"},
     {"executors", "isolation", "planning", "basis", "store"},
     {"measures", "conformance"},
@@ -84,13 +84,15 @@ def test_plugins_import_each_other_only_where_backends_import_cells():
         assert others <= {"harness_cells"}, path
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["plan"], ["run", "--help"], ["show", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["list"], ["plan"], ["run", "--help"], ["show", "--help"], ["track", "--help"]]
+)
 def test_light_verbs_do_not_import_torch(arguments, tmp_path):
     program = (
         "import sys\nfrom harness.cli import main\n"
         f"sys.argv = ['harness', *{arguments!r}]\n"
         "try:\n    main()\nexcept SystemExit as leaving:\n    assert not leaving.code, leaving.code\n"
-        "heavy = {'torch', 'pandas', 'matplotlib', 'scipy', 'memray'} & set(sys.modules)\n"
+        "heavy = {'torch', 'pandas', 'matplotlib', 'scipy', 'memray', 'asv'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path)

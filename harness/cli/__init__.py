@@ -16,6 +16,8 @@ VERBS = {
     "compare": "Compare two sides, or a side with another revision: faster, smaller, better?",
     "doctor": "Find out what this machine's timings are worth.",
     "replay": "Run a recorded trial again: is the answer the same?",
+    "track": "Track speed, memory and accuracy over commits, by asv; the gate.",
+    "dashboard": "Show the tracked history in a browser, without a network.",
     "report": "Show a run's tables and findings; write CSV and figures.",
 }
 

@@ -1,0 +1,1 @@
+"""Speed, memory and accuracy from commit to commit, by asv. The only room that knows asv; nobody needs it elsewhere."""

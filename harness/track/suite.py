@@ -1,0 +1,122 @@
+"""A repository's tracked suite: where its files lie, which commits there are, and asv's commands on it."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import HarnessError
+
+CONFIGURATION = "asv.conf.json"
+WORDS = ("ALL", "NEW", "EXISTING", "TAGS", "HEAD")
+"""What asv takes in place of a range."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """`root`: the repository's folder with `asv.conf.json`, in which all of asv's commands run."""
+
+    root: Path
+
+    @property
+    def results(self) -> Path:
+        """asv's results, one folder a machine."""
+        return self.root / "results" / "asv"
+
+    @property
+    def page(self) -> Path:
+        """Where `asv publish` leaves the dashboard."""
+        return self.root / ".asv" / "html"
+
+    @property
+    def axes(self) -> Path:
+        """The committed axes of the suite."""
+        return self.root / "benchmarks" / "grid.json"
+
+    def git(self, *arguments: str) -> str:
+        """What a git command prints. Raises HarnessError with git's own words where it fails."""
+        command = ["git", "-C", str(self.root), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise HarnessError(f"git {arguments[0]} failed: {done.stderr.strip()}")
+        return done.stdout.strip()
+
+    def commit(self, revision: str) -> str:
+        """The full hash of a revision. Raises HarnessError for one that git does not know."""
+        try:
+            return self.git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+        except HarnessError:
+            raise HarnessError(
+                f"wanted a revision of {self.root}, found {revision!r}", hint="`git log --oneline` shows them"
+            ) from None
+
+    def check_span(self, span: str) -> None:
+        """Raises HarnessError unless a span names commits: one of asv's words or a range of git's, `HEAD^!`, `A..B`."""
+        if span in WORDS or span.startswith("HASHFILE:"):
+            return
+        try:
+            found = self.git("rev-list", "--max-count=1", *shlex.split(span), "--")
+        except HarnessError:
+            found = ""
+        if not found:
+            raise HarnessError(
+                f"wanted a range of commits of {self.root}, found {span!r}",
+                hint="HEAD^! is the newest, A..B a range, NEW what was not measured yet",
+            )
+
+    def is_clean(self) -> bool:
+        """Whether the working tree is what HEAD says; files that git does not know do not count."""
+        return not self.git("status", "--porcelain", "--untracked-files=no")
+
+    def asv(self, *arguments: str, say: Say) -> int:
+        """Runs an asv command, saying it first; its exit code."""
+        say(f"+ asv {shlex.join(arguments)}")
+        return subprocess.run([sys.executable, "-m", "asv", *arguments], cwd=self.root, env=_environment()).returncode
+
+    def asv_quietly(self, *arguments: str) -> None:
+        """Runs an asv command without its prattle. Raises HarnessError with all of it where it fails."""
+        command = [sys.executable, "-m", "asv", *arguments]
+        done = subprocess.run(command, cwd=self.root, env=_environment(), capture_output=True, text=True)
+        if done.returncode:
+            raise HarnessError(f"asv {arguments[0]} failed:\n{done.stdout}{done.stderr}".rstrip())
+
+
+def find(folder: Path) -> Suite:
+    """The suite of the repository that a folder lies in.
+
+    Raises HarnessError without asv, without `asv.conf.json`, outside a repository and in one without a commit.
+    """
+    try:
+        import asv  # noqa: F401 -- every command of this room needs it
+    except ImportError:
+        raise HarnessError("wanted asv, found none in this environment", hint="pip install 'asv>=0.6.6,<0.7'") from None
+    found = [place for place in (folder, *folder.parents) if (place / CONFIGURATION).exists()]
+    if not found:
+        raise HarnessError(f"wanted {CONFIGURATION} in {folder} or above, found none", hint="cd into the repository")
+    suite = Suite(root=found[0])
+    if not (suite.root / ".git").exists():
+        raise HarnessError(f"wanted a git repository at {suite.root}, found none", hint="git init, git commit")
+    try:
+        suite.commit("HEAD")
+    except HarnessError:
+        raise HarnessError(f"wanted a commit in {suite.root}, found none", hint="git add . && git commit") from None
+    return suite
+
+
+def _environment() -> dict[str, str]:
+    """asv finds this very harness (its plugin), though it runs in the repository's folder."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+
+
+def read_json(path: Path) -> object:
+    """A file of asv's. Raises HarnessError where it is missing."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise HarnessError(f"wanted {path}, found none", hint="harness track run") from error
