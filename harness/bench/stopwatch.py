@@ -6,6 +6,7 @@ from collections.abc import Callable
 from statistics import median
 
 from .clocks import clock_of
+from .frequency import megahertz
 from .step import Step
 
 WINDOW_CALLS = 5
@@ -47,6 +48,10 @@ class Stopwatch:
     def denormal_share(self) -> float:
         """The share of denormal numbers among the step's outputs and gradients."""
         return self._step.denormal_share()
+
+    def megahertz(self) -> float:
+        """The clock of the core this worker ran on last, MHz; NaN where the system does not tell."""
+        return megahertz()
 
     def warm(self, mode: str) -> tuple[float, bool]:
         """Runs a mode until it is steady, at least three calls: seconds a call, and whether two windows agreed."""

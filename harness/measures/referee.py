@@ -49,7 +49,8 @@ class Schedule:
 class Played:
     """What was seen. `samples` by mode: [pairs, sides, rounds] seconds a call; `first`: [pairs, sides] seconds from the
     wish for a layer to the end of its first step; `clocks` like samples, MHz, NaN where unknown; `throttled`: turns
-    during which the device was held back; `denormals`: by side, the share among outputs and gradients.
+    during which the device was held back; `denormals`: by side, the share among outputs and gradients; `megahertz`:
+    [pairs, sides], the processor's clock after the last turn, NaN where the system does not tell.
     """
 
     schedule: Schedule
@@ -59,6 +60,7 @@ class Played:
     throttled: int
     steady: bool
     denormals: tuple[float, ...]
+    megahertz: Numbers
 
 
 @dataclass(slots=True)
@@ -70,6 +72,7 @@ class _Board:
     throttled: int = 0
     denormals: tuple[float, ...] = ()
     first: list[list[float]] = field(default_factory=list)
+    megahertz: list[list[float]] = field(default_factory=list)
     samples: dict[str, list[Numbers]] = field(default_factory=dict)
     clocks: dict[str, list[Numbers]] = field(default_factory=dict)
 
@@ -91,6 +94,7 @@ def play(start: Start, sides: int, settings: TimingSettings, *, entropy: int, mo
         throttled=board.throttled,
         steady=board.steady,
         denormals=board.denormals,
+        megahertz=np.array(board.megahertz),
     )
 
 
@@ -156,6 +160,7 @@ def _play_pair(
             board.denormals = tuple(worker.ask("denormal_share") for worker in workers)
         for mode in modes:
             _rounds(board, workers, mode, seconds[mode], rng)
+        board.megahertz.append([worker.ask("megahertz") for worker in workers])
 
 
 def _rounds(board: _Board, workers: list[Worker], mode: str, seconds: list[float], rng: Any) -> None:
