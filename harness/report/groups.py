@@ -67,6 +67,11 @@ class Group:
         return sum(record.status == Status.DIVERGED for record in self.records)
 
     @property
+    def machines(self) -> set[str]:
+        """The fingerprints of those on which trainings were made."""
+        return {record.machine for record in self.records}
+
+    @property
     def is_complete(self) -> bool:
         """Whether every planned training came to an end."""
         return self.n == self.planned

@@ -58,6 +58,9 @@ def _accuracy_remarks(section: Section) -> Iterator[Remark]:
     few, fewest = min(group.n for group in section.groups), fewest_seeds(math.comb(len(section.chosen), 2))
     if few < fewest:
         yield Remark(f"n = {few}: too few to tell cells apart ({fewest} at least).")
+    machines = {machine for group in section.groups for machine in group.machines}
+    if len(machines) > 1:
+        yield Remark(f"Trainings of {len(machines)} machines stand together: see the findings.")
     if len(section.learning_rates) > 1:
         yield Remark("✓: the learning rate chosen on validation.")
 

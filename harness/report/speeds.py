@@ -10,7 +10,7 @@ from harness import statistics
 from harness.measures.notes import DENORMAL_SHARE, NOTED, notes_told
 from harness.noise import Noise, alarms_told, greatest, read_noise
 from harness.record import Record
-from harness.report.rows import Row, frame, number, placed, value
+from harness.report.rows import Row, frame, number, placed, provenance, value
 from harness.report.wording import bracketed, count, listing
 from harness.report.wording import number as figure
 from harness.statistics import Estimate
@@ -42,8 +42,8 @@ def speed(run: RunView) -> pd.DataFrame:
         for mode in MODES:
             row |= {f"{mode}_{name}": number(record, f"{mode}_{name}") for name in FIGURES}
         row |= {name: number(record, name) for name in (*OTHERS, *NOTED) if name not in IN_WORDS}
-        row |= {name: value(record, name) for name in IN_WORDS}
-        rows.append(row | {"notes": "; ".join(notes_of(trial, record))})
+        more = provenance(run, record) | {name: value(record, name) for name in IN_WORDS}
+        rows.append(row | more | {"notes": "; ".join(notes_of(trial, record))})
     stored = machine_noise(run)
     least = stored.greatest if stored else 0.0
     noise = {shape: max(least, greatest(_of_equals(rows, shape))) for shape in {row["shape"] for row in rows}}

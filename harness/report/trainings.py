@@ -79,6 +79,7 @@ def _setting(group: Group) -> Row:
         "n": group.n,
         "planned": group.planned,
         "diverged": group.diverged,
+        "machines": len(group.machines),
     }
 
 
