@@ -10,9 +10,10 @@ from harness.differences import fewest_seeds
 from harness.noise import noise_told
 from harness.report import tables, trainings
 from harness.report.costs import memory
-from harness.report.groups import Group, Section, sections
+from harness.report.groups import Group
 from harness.report.layers import by_shape, matching
 from harness.report.remembering import gradient_tables
+from harness.report.sections import Section, sections
 from harness.report.shown import Remark, Shown, show
 from harness.report.speeds import machine_noise, speed
 from harness.report.standing import full_tables
