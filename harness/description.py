@@ -82,10 +82,15 @@ def planned_of(plain: Mapping[str, Any], folder: Path) -> list[Planned]:
         raise HarnessError(f"{folder / RUN} is damaged: {type(error).__name__} {error}") from error
 
 
-def machine_of(folder: Path) -> str:
-    """The fingerprint of the machine that a run was made on; "" where its description does not tell."""
+def facts_of(folder: Path) -> dict[str, Any]:
+    """The facts of the machine that a run was made on; empty where its description does not tell."""
     try:
         facts = read_description(folder).get("facts")
     except HarnessError:
-        return ""
-    return str(facts.get("fingerprint", "")) if isinstance(facts, dict) else ""
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def made_on(facts: Mapping[str, Any]) -> str:
+    """The fingerprint among a run's facts; "" where there is none."""
+    return str(facts.get("fingerprint", ""))

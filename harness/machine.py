@@ -51,6 +51,11 @@ def fingerprint(found: Mapping[str, Any]) -> str:
     return digest({name: relevant(found, name) for name in FINGERPRINT}, length=12)
 
 
+def described(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts with their fingerprint."""
+    return {**found, "fingerprint": fingerprint(found)}
+
+
 def relevant(found: Mapping[str, Any], name: str) -> Any:
     """What the fingerprint takes from a fact; "" for one that was not recorded."""
     fact = found.get(name, "")

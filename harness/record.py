@@ -82,7 +82,7 @@ class Record:
     `basis`: digest of the sources and versions that made the answer. `answer`: digest of what no clock made.
     `arrays`: name and sha256 of the file with curves and samples, if there is one. `output`: the end of what
     the trial printed. `seconds`: wall time of the trial's process; `waited`: seconds before it, while something else
-    on this machine was timed.
+    on this machine was timed; `machine`: the fingerprint of the one it ran on.
     """
 
     trial: Trial
@@ -96,6 +96,7 @@ class Record:
     seconds: float = 0.0
     waited: float = 0.0
     attempts: int = 1
+    machine: str = ""
 
     @property
     def id(self) -> str:
@@ -127,6 +128,7 @@ class Record:
             "seconds": self.seconds,
             "waited": self.waited,
             "attempts": self.attempts,
+            "machine": self.machine,
         }
 
     @classmethod
@@ -146,6 +148,7 @@ class Record:
             seconds=plain["seconds"],
             waited=plain.get("waited", 0.0),
             attempts=plain["attempts"],
+            machine=plain.get("machine", ""),
         )
         if record.id != plain["id"]:
             raise ValueError(f"the question's hash is {record.id}, the line says {plain['id']}")

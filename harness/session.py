@@ -57,7 +57,7 @@ class Session:
             "grid": {"name": planned.grid.name, "title": planned.grid.title},
             "command": ["harness", *map(private, sys.argv[1:])],
             "started": datetime.now().astimezone().isoformat(timespec="seconds"),
-            "facts": self.facts | {"fingerprint": machine.fingerprint(self.facts)},
+            "facts": machine.described(self.facts),
             "load": {"before": machine.load()},
             "plugins": [{"name": private(p.name), "origin": private(p.origin)} for p in catalog.plugins],
         }
@@ -183,7 +183,8 @@ class Session:
         earlier = self._earlier(trial)
         attempts = 1 + (earlier.attempts if earlier and not earlier.status.answers else 0)
         basis, reason = self._basis(trial).digest, private(reason)[:1000]
-        return Record(trial=trial, status=status, basis=basis, reason=reason, attempts=attempts)
+        own = self.description["facts"]["fingerprint"]
+        return Record(trial=trial, status=status, basis=basis, reason=reason, attempts=attempts, machine=own)
 
     def _write(self, record: Record) -> Recorded:
         try:

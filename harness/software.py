@@ -11,7 +11,7 @@ from harness.bench.pools import pools
 from harness.threads import blas
 
 PACKAGES = (
-    *("cell-harness", "torch", "numpy", "scipy", "pandas", "memray", "threadpoolctl", "pluggy"),
+    *("cell-harness", "torch", "numpy", "scipy", "pandas", "memray", "threadpoolctl", "pluggy", "nvidia-ml-py"),
     *("nvidia-cudnn-cu12", "nvidia-cudnn-cu13", "nvidia-cublas-cu12", "nvidia-cublas"),
 )
 

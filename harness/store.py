@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import journal
-from harness.description import RUN, Key, Planned, machine_of, planned_of, read_description, write_description
+from harness.description import RUN, Key, Planned, facts_of, made_on, planned_of, read_description, write_description
 from harness.errors import HarnessError, unknown
 from harness.matching import Match, Matches
 from harness.record import Record
@@ -30,7 +30,8 @@ RECORDS, ARRAYS, PLUGINS = "records.jsonl", "arrays", "plugins"
 class RunView:
     """One run as a reader sees it: what was planned, and the answers, from whichever run of the folder holds them.
 
-    `machines`: by record, the fingerprint of the machine whose run holds it, "" where that is not known.
+    `machines`: by record, the fingerprint of the machine that made it, "" where that is not known; `origins`: by
+    record, the facts of the run that holds it.
     """
 
     name: str
@@ -44,6 +45,7 @@ class RunView:
     homes: Mapping[str, Path] = field(default_factory=dict)
     matches: Matches = field(default_factory=dict)
     machines: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def places(self, trial: Trial) -> tuple[Match | None, ...]:
         """Where a trial stands in the tables: under its own hidden size (None), or under those it was matched to."""
@@ -186,7 +188,7 @@ def read_run(results: Path, name: str | None = None) -> RunView:
     planned = planned_of(plain, folder)
     found, damaged = read_homes(results)
     answers = {p.trial.id: found[p.key] for p in planned if p.key in found}
-    machines = {home: machine_of(home) for home in {home for _, home in answers.values()}}
+    facts = {home: facts_of(home) for home in {home for _, home in answers.values()}}
     return RunView(
         name=folder.name,
         folder=folder,
@@ -198,7 +200,8 @@ def read_run(results: Path, name: str | None = None) -> RunView:
         damaged=damaged,
         homes={key: home for key, (_, home) in answers.items()},
         matches={p.trial.id: p.matches for p in planned if p.matches},
-        machines={key: machines[home] for key, (_, home) in answers.items()},
+        machines={key: record.machine or made_on(facts[home]) for key, (record, home) in answers.items()},
+        origins={key: facts[home] for key, (_, home) in answers.items()},
     )
 
 

@@ -18,8 +18,8 @@ from harness.planning import plan
 from harness.plugins import Entry, Plugin
 from harness.record import Measured, Record, Status
 from harness.report.findings import findings
-from harness.report.groups import sections
 from harness.report.remembering import gradients, gradients_of
+from harness.report.sections import sections
 from harness.report.writing import write_report
 from harness.selection import Selection, select
 from harness.settings import ModelSettings, TrainingSettings

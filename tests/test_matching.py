@@ -15,7 +15,7 @@ from harness.errors import HarnessError
 from harness.grid import parse_grid
 from harness.matching import Matcher, nearest
 from harness.planning import plan
-from harness.report.groups import sections
+from harness.report.sections import sections
 from harness.report.tables import all_tables
 from harness.report.terminal import print_report
 from harness.selection import Selection, select

@@ -8,7 +8,8 @@ import pytest
 
 from harness.record import Measured, Status
 from harness.report.comparing import bounded_scores, compare
-from harness.report.groups import Group, sections
+from harness.report.groups import Group
+from harness.report.sections import sections
 from harness.report.tables import all_tables
 from harness.settings import ModelSettings
 from harness.statistics import proportion

@@ -10,10 +10,11 @@ from rich.console import Console
 
 from harness.record import Status
 from harness.report.findings import findings
-from harness.report.groups import Group, sections
+from harness.report.groups import Group
 from harness.report.layout import shown_tables
 from harness.report.markdown import as_markdown
 from harness.report.ranking import comparisons, normalised, standings
+from harness.report.sections import sections
 from harness.report.tables import all_tables
 from harness.report.terminal import print_report
 from recorded import (

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.bench.frequency import megahertz
 from harness.isolation.client import environment
 from harness.measures.speed import compare
 from harness.settings import TimingSettings
@@ -59,6 +60,7 @@ QUESTIONS = {
     "second": {"backend": "log", "versus": "log"},
     "burn": {"backend": "burn", "versus": "nothing"},
     "burnt": {"backend": "nothing", "versus": "burn"},
+    "fainted": {"backend": "nothing", "versus": "faint"},
     "threads": {"backend": "nothing", "versus": "torch", "threads": 2},
     "alone": {"backend": "nothing"},
 } | {name: {"backend": name, "versus": "nothing"} for name in ("fail", "crash", "leave", "starve", "other", "faint")}
@@ -173,3 +175,17 @@ def test_the_first_call_is_a_figure_of_its_own(answers):
 def test_denormal_numbers_are_counted(answers):
     assert answers["plain"]["values"]["denormal_share"][0] == 0
     assert answers["faint"]["values"]["denormal_share"][0] > 0.01
+    assert answers["faint"]["values"]["versus_denormal_share"][0] == 0
+    assert answers["fainted"]["values"]["versus_denormal_share"][0] > 0.01
+
+
+def test_the_processors_clock_is_noted_for_every_pair_or_said_to_be_unknown(answers):
+    values, arrays = answers["plain"]["values"], answers["plain"]["arrays"]
+    if np.isnan(megahertz()):
+        assert values["cpu_mhz"] == [None, "MHz", True]
+        assert "cpu_mhz" not in arrays
+    else:
+        clocks = np.array(arrays["cpu_mhz"])
+        assert clocks.shape == (PAIRS, 2)
+        assert values["cpu_mhz"][0] == np.median(clocks)
+        assert values["cpu_mhz_least"][0] == clocks.min() > 0

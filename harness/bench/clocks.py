@@ -45,7 +45,7 @@ class CpuClock:
         raise NotImplementedError
 
     def state(self) -> tuple[float, int]:
-        """A processor's clock changes from core to core and microsecond to microsecond: the referee notes it."""
+        """Not told turn by turn: reading a core's clock may take 10 ms; `Stopwatch.megahertz` is for once a pair."""
         return nan, 0
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from statistics import median
 
 from .clocks import clock_of
+from .frequency import megahertz
 from .step import Step
 
 WINDOW_CALLS = 5
@@ -61,6 +62,10 @@ class Stopwatch:
     def objection(self) -> str:
         """What is wrong with what the step computes now that it has been timed; "" where nothing is."""
         return self._objection(self._step) if self._objection else ""
+
+    def megahertz(self) -> float:
+        """The clock of the core this worker ran on last, MHz; NaN where the system does not tell."""
+        return megahertz()
 
     def warm(self, mode: str) -> tuple[float, bool]:
         """Runs a mode until it is steady, at least three calls: seconds a call, and whether two windows agreed."""

@@ -99,7 +99,13 @@ def command(
     failed, undecided = (_ruled(ruling, claims, wanted) for ruling in (Ruling.FAILS, Ruling.UNDECIDED))
     if as_json:
         comparisons = [claim.to_plain() for claim in claims]
-        told = {"failed": failed, "undecided": undecided, "notices": notices, "interrupted": interrupted}
+        told = {
+            "machine": machine.described(machine.facts(settings["device"])),
+            "failed": failed,
+            "undecided": undecided,
+            "notices": notices,
+            "interrupted": interrupted,
+        }
         click.echo(json.dumps({"schema": 1, "comparisons": comparisons, **told}, ensure_ascii=False))
     for ruled in (*failed, *undecided):
         click.echo(ruled, err=True)

@@ -15,9 +15,11 @@ from harness.compare.weights import memory_claims
 from harness.errors import HarnessError
 from harness.executors.stopping import Stopping
 from harness.isolation.request import Result
+from harness.measures.notes import NOTED, clock_told, notes_told
 from harness.measures.referee import COLD_MODES, MODES
 from harness.planning import gates_of
 from harness.plugins import Catalog
+from harness.record import Measured
 from harness.settings import LayerShape
 from harness.spelling import Spelling
 from harness.statistics import Estimate, median
@@ -107,6 +109,7 @@ def _weight(result: Result) -> Weight:
 def speed_claims(trial: Trial, answered: Answered, margin: float, noise: float = 0.0) -> Iterator[Claim]:
     """A claim a mode of a speed trial; `margin` and `noise` as `judge` has them."""
     result, arrays = answered
+    notes = noted_of(result.values, (trial.pair, trial.versus_pair))
     for mode in (mode for mode in (*MODES, *COLD_MODES) if f"{mode}_speedup" in result.values):
         low, value, high = (result.number(f"{mode}_speedup{end}") for end in ("_low", "", "_high"))
         estimate = Estimate(value=value, low=low, high=high, n=int(result.number("pairs")))
@@ -125,10 +128,16 @@ def speed_claims(trial: Trial, answered: Answered, margin: float, noise: float =
             details={
                 "rounds": result.number("rounds"),
                 **first_calls(arrays["first"]),
-                "disturbed": result.values["disturbed"].value,
-                "steady": result.values["steady"].value,
+                **notes,
             },
         )
+
+
+def noted_of(values: Mapping[str, Measured], names: tuple[str, str]) -> dict[str, Any]:
+    """What a claim says beside its figures: everything that was noted, `clock`, and `notes`, what is to be known."""
+    plain = {name: values[name].value for name in NOTED}
+    disturbed = [str(plain["disturbed"])] if plain["disturbed"] else []
+    return {**plain, "clock": clock_told(plain), "notes": [*disturbed, *notes_told(plain, names)]}
 
 
 def typical(samples: NDArray[Any]) -> tuple[Estimate, Estimate]:

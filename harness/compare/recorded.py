@@ -11,7 +11,8 @@ from harness.compare.claims import Claim
 from harness.differences import differences, fewest_seeds
 from harness.errors import HarnessError
 from harness.report.comparing import bounded_scores, capped_steps, paired
-from harness.report.groups import Group, Numbers, Section, sections
+from harness.report.groups import Group, Numbers
+from harness.report.sections import Section, sections
 from harness.report.wording import plain_name
 from harness.spelling import Spelling
 from harness.store import RunView

@@ -19,13 +19,14 @@ from harness.compare.checkout import checkout
 from harness.compare.claims import Claim
 from harness.compare.laboratory import Circumstances, Laboratory
 from harness.compare.notices import Notice
-from harness.compare.pairs import first_calls, typical
+from harness.compare.pairs import first_calls, noted_of, typical
 from harness.compare.weights import memory_claims
 from harness.errors import HarnessError
 from harness.executors.stopping import Stopping
 from harness.isolation.client import environment
 from harness.locks import WAITING, TimingTurn
-from harness.measures.conditions import Conditions, quiet_cores
+from harness.measures.conditions import Conditions, Disturbance, quiet_cores
+from harness.measures.notes import noted
 from harness.measures.outcomes import difference
 from harness.measures.referee import MODES, Played, log_ratios, play
 from harness.measures.workers import Worker, WorkerFailed, executed
@@ -129,7 +130,7 @@ def _times(meeting: _Meeting, circumstances: Circumstances) -> Iterator[Claim | 
         played = play(start, 2, circumstances.timing, entropy=entropy)
         disturbance = Conditions.now().since(before)
     for mode in MODES:
-        yield _claim(meeting, mode, played, circumstances, disturbance.reason)
+        yield _claim(meeting, mode, played, circumstances, disturbance)
 
 
 def _weights(meeting: _Meeting) -> Iterator[Claim]:
@@ -144,7 +145,9 @@ def _weights(meeting: _Meeting) -> Iterator[Claim]:
         yield replace(claim, details={**claim.details, "differs": meeting.differs})
 
 
-def _claim(meeting: _Meeting, mode: str, played: Played, circumstances: Circumstances, disturbed: str) -> Claim:
+def _claim(
+    meeting: _Meeting, mode: str, played: Played, circumstances: Circumstances, disturbance: Disturbance
+) -> Claim:
     ratios = log_ratios(played.samples[mode])
     estimate = statistics.ratio(ratios)
     return Claim(
@@ -162,8 +165,7 @@ def _claim(meeting: _Meeting, mode: str, played: Played, circumstances: Circumst
         details={
             "rounds": played.schedule.rounds,
             **first_calls(played.first),
-            "disturbed": disturbed,
-            "steady": played.steady,
+            **noted_of(noted(played, disturbance), meeting.names),
             "differs": meeting.differs,
         },
     )

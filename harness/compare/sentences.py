@@ -23,10 +23,9 @@ def _speed(claim: Claim) -> str:
     told = (
         f"{claim.verdict:<9} {what}: {claim.a} {durations(ours)}, {claim.b} {durations(theirs)}; "
         f"speed-up {bracketed(found.value, found.low, found.high, '×')} "
-        f"({claim.where}; n = {count(found.n)} pairs of processes, 95 %{finds})"
+        f"({claim.where}; n = {count(found.n)} pairs of processes, 95 %{finds}, {claim.details['clock']})"
     )
-    notes = [_within_noise(claim), str(claim.details.get("disturbed") or "")]
-    notes += ["" if claim.details.get("steady", True) else "a side did not become steady in its warm-up"]
+    notes = [_within_noise(claim), *claim.details["notes"]]
     return told + "".join(f"; {note}" for note in notes if note) + _unlike(claim)
 
 

@@ -51,7 +51,8 @@ class Played:
     wish for a layer to the end of its first step; `clocks` like samples, MHz, NaN where unknown; `throttled`: turns
     during which the device was held back; `denormals`: by side, the share among outputs and gradients;
     `notes`: by side, how a layer with several ways was run; `objections`: by side, what was wrong with what the timed
-    layer computed, "" where nothing was.
+    layer computed, "" where nothing was; `megahertz`: [pairs, sides], the processor's clock after the last turn, NaN
+    where the system does not tell.
     """
 
     schedule: Schedule
@@ -63,6 +64,7 @@ class Played:
     denormals: tuple[float, ...]
     notes: tuple[str, ...]
     objections: tuple[str, ...]
+    megahertz: Numbers
 
 
 @dataclass(slots=True)
@@ -76,6 +78,7 @@ class _Board:
     notes: tuple[str, ...] = ()
     objections: tuple[str, ...] = ()
     first: list[list[float]] = field(default_factory=list)
+    megahertz: list[list[float]] = field(default_factory=list)
     samples: dict[str, list[Numbers]] = field(default_factory=dict)
     clocks: dict[str, list[Numbers]] = field(default_factory=dict)
 
@@ -99,6 +102,7 @@ def play(start: Start, sides: int, settings: TimingSettings, *, entropy: int, mo
         denormals=board.denormals,
         notes=board.notes,
         objections=board.objections,
+        megahertz=np.array(board.megahertz),
     )
 
 
@@ -167,6 +171,7 @@ def _play_pair(
             _rounds(board, workers, mode, seconds[mode], rng)
         if number == 0:
             board.objections = tuple(worker.ask("objection") for worker in workers)
+        board.megahertz.append([worker.ask("megahertz") for worker in workers])
 
 
 def _rounds(board: _Board, workers: list[Worker], mode: str, seconds: list[float], rng: Any) -> None:

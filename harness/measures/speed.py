@@ -14,7 +14,8 @@ from harness.errors import HarnessError
 from harness.layer import torch_dtype
 from harness.measures import Context
 from harness.measures.afterwards import objection
-from harness.measures.conditions import Conditions, Disturbance, quiet_cores
+from harness.measures.conditions import Conditions, quiet_cores
+from harness.measures.notes import noted
 from harness.measures.referee import COLD_MODES, MODES, Numbers, Played, log_ratios, play
 from harness.measures.step import build_step, parameter_count, required_shape
 from harness.measures.workers import Worker, forked
@@ -62,7 +63,9 @@ def measure(trial: Trial, context: Context) -> Answer:
         if np.isfinite(played.clocks[mode]).any():
             arrays[f"{mode}_clock"] = played.clocks[mode]
     values |= {"ran": Measured(played.notes[0], timed=True)} if played.notes[0] else {}
-    values |= _play_values(played) | _disturbance_values(disturbance)
+    if np.isfinite(played.megahertz).any():
+        arrays["cpu_mhz"] = played.megahertz
+    values |= _play_values(played) | noted(played, disturbance)
     return Answer(values=values, arrays=arrays, timed_arrays=frozenset(arrays))
 
 
@@ -88,20 +91,8 @@ def _play_values(played: Played) -> dict[str, Measured]:
     return {
         "pairs": Measured(len(played.first), timed=True),
         "rounds": Measured(played.schedule.rounds, timed=True),
-        "steady": Measured(played.steady, timed=True),
         "first_seconds": Measured(float(first[0]), "s", timed=True),
         "versus_first_seconds": Measured(float(first[1]), "s", timed=True),
-        "denormal_share": Measured(played.denormals[0]),
-        "throttled_turns": Measured(played.throttled, timed=True),
-    }
-
-
-def _disturbance_values(disturbance: Disturbance) -> dict[str, Measured]:
-    return {
-        "other_load": Measured(disturbance.other_load, "cores", timed=True),
-        "stolen": Measured(disturbance.stolen, timed=True),
-        "held_back": Measured(disturbance.throttled, timed=True),
-        "disturbed": Measured(disturbance.reason, timed=True),
     }
 
 

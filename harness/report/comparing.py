@@ -7,7 +7,8 @@ from itertools import combinations
 import numpy as np
 
 from harness.differences import Difference, differences
-from harness.report.groups import Group, Numbers, Section
+from harness.report.groups import Group, Numbers
+from harness.report.sections import Section
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

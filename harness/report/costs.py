@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from harness.report.rows import NAN, Row, frame, number, placed, value
+from harness.report.rows import NAN, Row, frame, number, placed, provenance, value
 from harness.report.scaling import Growth, growth_of
 from harness.report.wording import NOTHING, listing, size
 from harness.report.wording import number as figure
@@ -27,11 +27,8 @@ def memory(run: RunView) -> pd.DataFrame:
     rows = []
     for row, _, record in placed(run, "memory"):
         row |= {f"{name}_bytes": number(record, f"{name}_bytes") for name in BYTES}
-        rows.append(
-            row
-            | _per_tbh(growth_of(run, record))
-            | {name: value(record, name) for name in ("repeatable", "hides", "hoards")}
-        )
+        more = {name: value(record, name) for name in MARKS} | _per_tbh(growth_of(run, record))
+        rows.append(row | more | provenance(run, record))
     return frame(rows, "shape cell backend status")
 
 

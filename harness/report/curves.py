@@ -12,7 +12,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from harness.record import Record
-from harness.report.groups import Group, Numbers, Section
+from harness.report.groups import Group, Numbers
+from harness.report.sections import Section
 from harness.report.style import (
     QUIET,
     Looks,

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure, FigureBase
 from harness.report.bars import draw_memory, draw_speed, make_room
 from harness.report.curves import curve_handles, draw_curves
 from harness.report.gradient_curves import draw_gradients
-from harness.report.groups import Section, sections
+from harness.report.sections import Section, sections
 from harness.report.shapes import shapes, timed_shape, trials_at
 from harness.report.style import Looks, figure, legend, save
 from harness.report.tradeoff import draw_tradeoff, label_points

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from harness.noise import BLAS_PRESETS
 from harness.record import Record, Status
 from harness.report.costs import memory, memory_findings
-from harness.report.groups import sections
 from harness.report.learning import learning
 from harness.report.remembering import remembering
+from harness.report.sections import sections
 from harness.report.speeds import speed, speed_findings
 from harness.report.unwritten import unwritten
 from harness.report.wording import listing, number

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.description import machine_of
+from harness.description import facts_of, made_on
 from harness.errors import HarnessError
 from harness.record import Record
 from harness.store import read_all
@@ -28,8 +28,8 @@ def load_frame(results: Path) -> pd.DataFrame:
     rows = []
     for run, record in read_all(results):
         if run not in machines:
-            machines[run] = machine_of(results / "runs" / run)
-        rows.append(_row(run, record) | {"fingerprint": machines[run]})
+            machines[run] = made_on(facts_of(results / "runs" / run))
+        rows.append(_row(run, record) | {"fingerprint": record.machine or machines[run]})
     frame = pd.DataFrame(rows)
     values = sorted(name for name in frame.columns if name not in COLUMNS)
     return frame.reindex(columns=[*COLUMNS, *values])

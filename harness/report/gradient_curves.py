@@ -12,8 +12,9 @@ from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from matplotlib.transforms import Bbox
 
-from harness.report.groups import Group, Numbers, Section
+from harness.report.groups import Group, Numbers
 from harness.report.remembering import heard, is_trained, lag_text, lags_of, longest_lag, setting_of
+from harness.report.sections import Section
 from harness.report.style import INK, QUIET, Looks, dress, figure, say_nothing
 from harness.store import RunView
 

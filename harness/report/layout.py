@@ -1,7 +1,7 @@
 """Tables as a reader sees them: which columns, under which words, with which title. Cells are finished text."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -9,16 +9,17 @@ import pandas as pd
 from harness.differences import fewest_seeds
 from harness.noise import noise_told
 from harness.report import tables, trainings
-from harness.report.costs import memory, numbers_told
-from harness.report.groups import Group, Section, sections
+from harness.report.costs import memory
+from harness.report.groups import Group
+from harness.report.layers import by_shape, matching
 from harness.report.remembering import gradient_tables
+from harness.report.sections import Section, sections
 from harness.report.shown import Remark, Shown, show
 from harness.report.speeds import machine_noise, speed
 from harness.report.standing import full_tables
 from harness.report.unwritten import marked, unwritten
-from harness.report.wording import NOTHING, count, duration, listing, number, plain_name, setting, size, spread
+from harness.report.wording import NOTHING, count, number, plain_name, setting, size, spread
 from harness.store import RunView
-from harness.trial import Measure
 
 Row = dict[str, str]
 MOST_FAILURES = 12
@@ -35,8 +36,8 @@ def _tables(run: RunView, full: bool) -> Iterator[Shown]:
         yield _accuracy(section)
     texts = [*gradient_tables(run), *(full_tables(run) if full else ())]
     yield from (show(title, rows, [Remark(note)]) for title, rows, note in texts)
-    yield from _by_shape("speed", speed(run), [Remark(noise_told(machine_noise(run)))])
-    yield from _by_shape("memory", memory(run))
+    yield from by_shape("speed", speed(run), [Remark(noise_told(machine_noise(run)))])
+    yield from by_shape("memory", memory(run))
     yield from _gate(run)
     yield from _failures(run)
 
@@ -48,7 +49,7 @@ def _accuracy(section: Section) -> Shown:
     ]
     title = f"{section.task} · {section.setting} · {found['n'].sum()} of {found['planned'].sum()} trials"
     metrics = tuple(plain_name(metric) for metric in _metrics(section))
-    remarks = [*_accuracy_remarks(section), *_matching(found)]
+    remarks = [*_accuracy_remarks(section), *matching(found)]
     return show(title, rows, remarks, (*metrics[1:], "parameters", "H"))
 
 
@@ -64,6 +65,9 @@ def _accuracy_remarks(section: Section) -> Iterator[Remark]:
     few, fewest = min(group.n for group in section.groups), fewest_seeds(math.comb(len(section.chosen), 2))
     if few < fewest:
         yield Remark(f"n = {few}: too few to tell cells apart ({fewest} at least).")
+    machines = {machine for group in section.groups for machine in group.machines}
+    if len(machines) > 1:
+        yield Remark(f"Trainings of {len(machines)} machines stand together: see the findings.")
     if len(section.learning_rates) > 1:
         yield Remark("✓: the learning rate chosen on validation.")
 
@@ -111,93 +115,6 @@ def _ratio(found: Mapping[str, float]) -> str:
     """A score over the baseline's: median and range, as of the score itself."""
     baseline = found["baseline"] or math.nan
     return spread(*(found[name] / baseline for name in ("test_median", "test_min", "test_max")))
-
-
-def _by_shape(measure: Measure, table: pd.DataFrame, more: Iterable[Remark] = ()) -> Iterator[Shown]:
-    """One table a shape, of speed or of memory; `more` are its last remarks."""
-    make = _speed_row if measure == "speed" else _memory_row
-    for shape, rows in table.groupby("shape", sort=False):
-        good, planned = int((rows["status"] == "ok").sum()), len(rows)
-        told = listing(dict.fromkeys(f"{d}, {t}, {n} thread{'s' * (n > 1)}" for d, t, n in _places(rows)))
-        title = f"{measure} · {shape} · {told} · {good} of {planned} trials"
-        said = _memory_remarks(rows) if measure == "memory" else _speed_remarks(rows)
-        remarks = [*said, *_matching(rows), *more]
-        yield show(title, [make(row) for _, row in rows.iterrows()], remarks, ("parameters", "H"))
-
-
-def _matching(rows: pd.DataFrame) -> Iterator[Remark]:
-    """How large the cells of a table are, what they have alike, and how closely."""
-    matched, most = str(rows["matched"].iloc[0]), 100 * float(rows["residual"].abs().max())
-    yield Remark("State: of one sequence.", ("state",))
-    yield Remark("FLOPs: of one step of one sequence, forward.", ("FLOPs",))
-    if matched == "hidden":
-        yield Remark("H is the same for all cells.")
-    else:
-        yield Remark(f"Every cell has {matched}, at the nearest H, to within {number(most, 2)} %.")
-
-
-def _places(rows: pd.DataFrame) -> Iterator[tuple[str, str, int]]:
-    yield from zip(rows["device"], rows["dtype"], rows["threads"], strict=True)
-
-
-def _memory_remarks(rows: pd.DataFrame) -> Iterator[Remark]:
-    yield Remark("Peaks of what one warm step allocates.")
-    yield Remark("Kept: between forward and backward.", ("kept for backward",))
-    yield Remark(
-        "÷ T·B·H: numbers kept for backward for each, fitted over several sizes, with a 95 % error where it shows; a "
-        "dash where the sizes do not tell.",
-        ("÷ T·B·H",),
-    )
-    yield Remark("Parameters in bytes.", ("parameters",))
-    if any(hidden is True for hidden in rows["hides"]):
-        yield Remark("†: the system gave more than was counted; see the findings.")
-
-
-def _speed_remarks(rows: pd.DataFrame) -> Iterator[Remark]:
-    pairs = listing(count(n) for n in sorted(set(rows["pairs"].dropna()))) if rows["pairs"].notna().any() else NOTHING
-    yield Remark(
-        f"Speed-ups over the named baseline with 95 % intervals over n = {pairs} pairs of processes; "
-        "above 1 is faster; both sides take turns within a trial, while times of different rows are from different "
-        "minutes."
-    )
-    noise = float(rows["noise"].max())
-    if noise > 0:
-        yield Remark(f"Is: faster or slower only beyond the noise of equals here, {number(100 * noise, 2)} %.")
-    yield Remark("Finds: the least difference such a comparison would find.", ("train finds", "forward finds"))
-    yield Remark("First: from the wish for a layer to the end of its first train step.", ("first",))
-
-
-def _speed_row(row: "pd.Series[Any]") -> Row:
-    shown = {"cell": str(row["cell"]), "on": str(row["backend"])}
-    for mode in ("train", "forward"):
-        found = row[f"{mode}_detectable"]
-        shown |= {
-            mode: duration(row[f"{mode}_seconds"]),
-            f"{mode} ×": spread(*(row[f"{mode}_speedup{end}"] for end in ("", "_low", "_high"))),
-            f"{mode} is": str(row[f"{mode}_verdict"]) or NOTHING,
-            f"{mode} finds": f"{number(100 * found, 2)}%" if math.isfinite(found) else NOTHING,
-        }
-    shown |= {"first": duration(row["first_seconds"]), "H": count(row["hidden"])}
-    shown |= {"parameters": count(row["parameters"]), "state": size(row["state_bytes"])}
-    shown |= {"FLOPs": count(row["flops_per_step"])}
-    return shown | {"versus": str(row["versus"] if row["status"] == "ok" else row["status"])}
-
-
-def _memory_row(row: "pd.Series[Any]") -> Row:
-    names = {
-        "train peak": "train_peak_bytes",
-        "forward peak": "forward_peak_bytes",
-        "kept for backward": "activation_bytes",
-        "parameters": "parameter_bytes",
-        "state": "state_bytes",
-    }
-    shown = {"cell": str(row["cell"]), "on": str(row["backend"])} | {
-        title: size(row[name]) for title, name in names.items()
-    }
-    shown["train peak"] += " †" if row["hides"] is True else ""
-    shown |= {"÷ T·B·H": numbers_told(row["numbers_per_TBH"], row["numbers_per_TBH_error"])}
-    shown |= {"H": count(row["hidden"]), "FLOPs": count(row["flops_per_step"])}
-    return shown if row["status"] == "ok" else shown | {"train peak": str(row["status"])}
 
 
 def _gate(run: RunView) -> Iterator[Shown]:

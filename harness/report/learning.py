@@ -8,7 +8,8 @@ import numpy as np
 from harness import statistics
 from harness.differences import fewest_seeds
 from harness.report.comparing import Comparison, bounded_scores, capped_steps, comparable, compare
-from harness.report.groups import Group, Section
+from harness.report.groups import Group
+from harness.report.sections import Section
 from harness.report.wording import count, estimate, listing, number, plain_name, setting, spread
 
 

@@ -12,8 +12,9 @@ from harness import seeds, statistics
 from harness.differences import differences, fewest_seeds
 from harness.ranking import standings as standings_of
 from harness.report.comparing import bounded_scores, capped_steps, comparable, has_scale, perfect
-from harness.report.groups import Group, Numbers, Section, sections
+from harness.report.groups import Group, Numbers
 from harness.report.rows import NAN, Row, frame
+from harness.report.sections import Section, sections
 from harness.store import RunView
 
 STEPS, SCORE = "steps to solve", "normalised score"

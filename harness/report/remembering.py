@@ -12,8 +12,9 @@ import pandas as pd
 
 from harness.differences import fewest_seeds
 from harness.record import Record
-from harness.report.groups import Group, Numbers, Section, sections
+from harness.report.groups import Group, Numbers
 from harness.report.rows import NAN, Row, first, frame, joined
+from harness.report.sections import Section, sections
 from harness.report.wording import NOTHING, count, listing
 from harness.store import RunView
 

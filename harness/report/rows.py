@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.description import made_on
 from harness.matching import Match
 from harness.record import Record, Status
 from harness.report.groups import Numbers
@@ -15,6 +16,8 @@ from harness.trial import Measure, Trial
 
 NOT_RUN = "not run"
 NAN = math.nan
+RESTS_ON = ("cpu", "governor", "gpu", "commit", "difference", "torch", "numpy", "blas")
+"""Facts of a run that a row of speed or memory bears."""
 Row = dict[str, Any]
 
 
@@ -50,6 +53,17 @@ def sizes(trial: Trial, record: Record | None, match: Match | None) -> Row:
         "matched": "hidden" if match is None else str(match),
         "residual": 0.0 if match is None else match.residual,
     }
+
+
+def provenance(run: RunView, record: Record | None) -> Row:
+    """What times and memory rest on: the machine, its clock's governor, its GPU and driver, the commit, versions, BLAS.
+
+    From the run that holds the record; empty where that run was another machine's.
+    """
+    made = run.machines.get(record.id, "") if record else ""
+    origin = run.origins.get(record.id, {}) if record else {}
+    facts = origin if made_on(origin) == made else {}
+    return {"fingerprint": made} | {name: facts.get(name, "") for name in RESTS_ON}
 
 
 def planned(run: RunView, measure: Measure) -> Iterator[tuple[Trial, Record | None]]:

@@ -7,22 +7,23 @@ from typing import Any
 import pandas as pd
 
 from harness import statistics
+from harness.measures.notes import DENORMAL_SHARE, NOTED, notes_told
 from harness.noise import Noise, alarms_told, greatest, read_noise
-from harness.report.rows import Row, frame, number, placed, value
+from harness.record import Record
+from harness.report.rows import Row, frame, number, placed, provenance, value
 from harness.report.wording import bracketed, count, listing
 from harness.report.wording import number as figure
 from harness.statistics import Estimate
 from harness.store import RunView
+from harness.trial import Trial
 from harness.verdict import MARGIN, Verdict, judge
 
 MODES = ("train", "forward")
 FIGURES = ("seconds", "versus_seconds", "speedup", "speedup_low", "speedup_high", "detectable")
 OTHERS = ("pairs", "rounds", "first_seconds", "versus_first_seconds")
-NOTED = ("denormal_share", "throttled_turns", "other_load", "stolen", "held_back")
+IN_WORDS = ("steady", "disturbed", "blas", "ran")
 ITSELF = "itself"
 """The verdict on a baseline timed against itself: whatever came out is noise."""
-DENORMAL_SHARE = 1e-4
-"""More denormals than this among outputs and gradients slow a step down on some processors: worth a sentence."""
 
 
 def speed(run: RunView) -> pd.DataFrame:
@@ -32,15 +33,17 @@ def speed(run: RunView) -> pd.DataFrame:
     `verdict` is said of the pair beside its baseline, `itself` where the pair is the baseline; `noise`: the greatest
     relative difference between equals, of the baselines timed against themselves at this shape and of what the doctor
     found on this machine; within it nothing is called faster or slower. `first_seconds`: from the wish for a layer to
-    the end of its first step. `disturbed` says what else the machine did.
+    the end of its first step. `disturbed` says what else the machine did, `notes` what was amiss with a side or its
+    device.
     """
     rows = []
     for row, trial, record in placed(run, "speed"):
         row |= {"versus": trial.versus}
         for mode in MODES:
             row |= {f"{mode}_{name}": number(record, f"{mode}_{name}") for name in FIGURES}
-        row |= {name: number(record, name) for name in (*OTHERS, *NOTED)}
-        rows.append(row | {name: value(record, name) for name in ("steady", "disturbed", "blas", "ran")})
+        row |= {name: number(record, name) for name in (*OTHERS, *NOTED) if name not in IN_WORDS}
+        more = provenance(run, record) | {name: value(record, name) for name in IN_WORDS}
+        rows.append(row | more | {"notes": "; ".join(notes_of(trial, record))})
     stored = machine_noise(run)
     least = stored.greatest if stored else 0.0
     noise = {shape: max(least, greatest(_of_equals(rows, shape))) for shape in {row["shape"] for row in rows}}
@@ -48,6 +51,12 @@ def speed(run: RunView) -> pd.DataFrame:
         row["noise"] = noise[row["shape"]]
         row |= {f"{mode}_verdict": _verdict(row, mode) for mode in MODES}
     return frame(rows, "shape cell backend versus status")
+
+
+def notes_of(trial: Trial, record: Record | None) -> list[str]:
+    """What is to be known of a timing, in words."""
+    values = {name: measured.value for name, measured in record.values.items()} if record else {}
+    return [*notes_told(values, (trial.pair, trial.versus_pair))]
 
 
 def machine_noise(run: RunView) -> Noise | None:
@@ -121,11 +130,23 @@ def _disturbances(done: pd.DataFrame) -> list[str]:
         told.append(f"In {unsteady} of {len(done)} timings a step did not become steady in its warm-up.")
     for (ran, backend), rows in done.groupby(["ran", "backend"], sort=False):
         told.append(f"{backend} ran {listing(rows['cell'] + ' at ' + rows['shape'])} by {ran}.")
-    slow = done[done["denormal_share"] > DENORMAL_SHARE]
-    if len(slow):
-        pairs = listing(f"{row['cell']}@{row['backend']}" for _, row in slow.iterrows())
-        told.append(f"{pairs} compute with denormal numbers, which slow some processors down.")
+    throttled = done[done["throttled_turns"] > 0]
+    if len(throttled):
+        turns = f"{count(throttled['throttled_turns'].sum())} of {count(throttled['turns'].sum())}"
+        pairs = listing(_pair(row) for _, row in throttled.iterrows())
+        told.append(f"The device was held back (power, heat or a brake) in {turns} turns of {pairs}.")
+    slow = {_pair(row): None for _, row in done[done["denormal_share"] > DENORMAL_SHARE].iterrows()}
+    slow |= {
+        f"{row['cell']}@{row['versus']}": None
+        for _, row in done[done["versus_denormal_share"] > DENORMAL_SHARE].iterrows()
+    }
+    if slow:
+        told.append(f"{listing(slow)} compute with denormal numbers, which slow some processors down.")
     return told
+
+
+def _pair(row: "pd.Series[Any]") -> str:
+    return f"{row['cell']}@{row['backend']}"
 
 
 def _against(rows: pd.DataFrame, backend: str, versus: str) -> list[str]:

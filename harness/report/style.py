@@ -13,7 +13,8 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, NullFormatter
 from numpy.typing import NDArray
 
-from harness.report.groups import Group, Section
+from harness.report.groups import Group
+from harness.report.sections import Section
 from harness.report.wording import plain_name
 from harness.store import RunView
 from harness.trial import Subject

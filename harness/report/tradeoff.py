@@ -11,7 +11,8 @@ from matplotlib.ticker import LogLocator
 from matplotlib.transforms import Bbox
 
 from harness.record import Record, Status
-from harness.report.groups import Group, Section
+from harness.report.groups import Group
+from harness.report.sections import Section
 from harness.report.shapes import trials_at
 from harness.report.style import (
     INK,

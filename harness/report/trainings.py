@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 
 from harness import statistics
-from harness.report.groups import Group, Numbers, Section, sections
+from harness.report.groups import Group, Numbers
 from harness.report.rows import NAN, Row, first, frame, joined, sizes
+from harness.report.sections import Section, sections
 from harness.statistics import Estimate
 from harness.store import RunView
 
@@ -79,6 +80,7 @@ def _setting(group: Group) -> Row:
         "n": group.n,
         "planned": group.planned,
         "diverged": group.diverged,
+        "machines": len(group.machines),
     }
 
 
