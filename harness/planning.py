@@ -51,6 +51,11 @@ def gates_of(trial: Trial) -> list[Trial]:
     ]
 
 
+def next_best(names: tuple[str, ...], name: str | None) -> tuple[str, ...]:
+    """The one that follows `name`, if any."""
+    return names[names.index(name) + 1 :][:1] if name in names else ()
+
+
 def plan(grid: Grid, catalog: Catalog) -> Plan:
     """Every trial of a grid, gates first. Raises HarnessError for what the catalog does not have."""
     if grid.accuracy_on not in ("auto", "all"):

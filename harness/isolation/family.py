@@ -40,14 +40,26 @@ def family(pid: int) -> Iterator[int]:
         yield from family(child)
 
 
-def held_bytes(pid: int) -> int:
-    """What the family holds in memory beside files; pages a fork shares with its parent count for both."""
-    total = 0
-    for member in family(pid):
-        with suppress(psutil.Error):
-            memory = psutil.Process(member).memory_info()
-            total += memory.rss - getattr(memory, "shared", 0)
-    return total
+def held_bytes(pid: int, limit: int) -> int:
+    """What the family holds in memory, files apart.
+
+    Pages that several share are shared out among them: a walk through all of a process's pages, tens of milliseconds,
+    done only where a quick count, in which each has them whole, exceeds the limit.
+    """
+    members = list(family(pid))
+    quick = sum(_sum(member, "status", ("RssAnon:", "RssShmem:")) for member in members)
+    if quick <= limit:
+        return quick
+    return sum(_sum(member, "smaps_rollup", ("Pss_Anon:", "Pss_Shmem:")) for member in members) or quick
+
+
+def _sum(pid: int, file: str, fields: tuple[str, ...]) -> int:
+    """The bytes in some fields of a process's file; 0 where it has ended, or where there is no /proc."""
+    try:
+        lines = Path(f"/proc/{pid}/{file}").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith(fields))
 
 
 def signal_session(pid: int, number: int) -> None:

@@ -1,7 +1,7 @@
 """The fork server: a process that has imported torch, computed nothing, and forks one child a trial.
 
-Started as `python -m harness.isolation.server SOCKET PARENT`, with the trials' environment. It says {"ready": true}, reads one
-JSON line a command from the socket, {"run": request file} or {"kill": request file, "signal": n}, and answers
+Started as `python -m harness.isolation.server SOCKET PARENT`, with the environment of trials. It says {"ready": true},
+reads one JSON line a command from the socket, {"run": request file} or {"kill": request file, "signal": n}, and answers
 {"ended": request file, "status": wait status, "held": bytes it was killed for, or 0}. It sleeps in one `select`; when
 the socket closes it ends its children and all that descend from them.
 """
@@ -132,7 +132,7 @@ class Server:
         if self._timing():
             return
         for pid, child in self._running.items():
-            if child.request.watched and (held := held_bytes(pid)) > child.request.memory:
+            if child.request.watched and (held := held_bytes(pid, child.request.memory)) > child.request.memory:
                 child.held = held
                 signal_session(pid, signal.SIGKILL)
 
