@@ -20,8 +20,8 @@ from harness.about import About
 from harness.backend import Backend
 from harness.cell import Cell
 from harness.errors import HarnessError, unknown
-from harness.options import configure
-from harness.spelling import Spelling, parse
+from harness.options import configure, options_of
+from harness.spelling import Scalar, Spelling, parse
 from harness.task import Task
 
 GROUP = "harness"
@@ -189,6 +189,9 @@ def _call_hooks(module: ModuleType, name: str) -> dict[str, list[Any]]:
             fits = isinstance(value, wanted[kind]) if kind in wanted else callable(getattr(value, "build", None))
             if not fits or not isinstance(getattr(value, "about", None), About):
                 raise HarnessError(f"wanted {hook} to give {kind}s with an `about`, found {value!r}")
+            for option, default in options_of(value).items():
+                if not isinstance(default, Scalar):
+                    raise HarnessError(f"wanted a plain value for {value.about.name}.{option}, found {default!r}")
     return found
 
 
