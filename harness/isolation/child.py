@@ -10,7 +10,6 @@ from typing import Any, NoReturn
 
 from harness.bench.serving import is_out_of_memory
 from harness.errors import HarnessError
-from harness.isolation.output import fill_descriptors
 from harness.isolation.request import PRIVATE, Request, write_result
 from harness.record import Answer, Status
 
@@ -18,9 +17,7 @@ from harness.record import Answer, Status
 def main(request: Request) -> int:
     """Answers the request. Returns the exit code: 0 wherever a result was written."""
     _stand_in(request.folder / PRIVATE)
-    answer = _answer(request)
-    fill_descriptors()
-    write_result(request.folder, answer)
+    write_result(request.folder, _answer(request))
     return 0
 
 

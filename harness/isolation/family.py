@@ -70,15 +70,17 @@ def signal_session(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
-def kill_abandoned(wanted: Container[int]) -> None:
+def kill_abandoned(wanted: Container[int]) -> bool:
     """Kills the children of this process that are not wanted: what trials left behind, and what nobody waits for.
 
-    Theirs become this process's in turn, when they end: called again at each end, it finds them all.
+    Theirs become this process's in turn, when they end: called again at each end, it finds them all. Returns whether
+    there were any.
     """
-    for pid in children(os.getpid()):
-        if pid not in wanted:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+    abandoned = [pid for pid in children(os.getpid()) if pid not in wanted]
+    for pid in abandoned:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return bool(abandoned)
 
 
 def end_all() -> None:

@@ -48,10 +48,3 @@ def redirect_output(descriptor: int) -> None:
     os.dup2(descriptor, 2)
     os.close(descriptor)
     os.close(nothing)
-
-
-def fill_descriptors() -> None:
-    """Opens nothing as input, output and error where they are closed, lest a file of ours take their numbers."""
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
-    os.close(descriptor)

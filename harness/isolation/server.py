@@ -58,6 +58,7 @@ class Server:
     def __init__(self, channel: socket.socket) -> None:
         self._channel, self._buffer = channel, b""
         self._running: dict[int, _Child] = {}
+        self._ended: list[dict[str, Any]] = []
         self._selector = selectors.DefaultSelector()
         self._selector.register(channel, selectors.EVENT_READ)
         self._wake = _woken_by_children()
@@ -65,7 +66,7 @@ class Server:
 
     def serve(self) -> None:
         """Runs until the other side closes the socket, then ends every descendant; no SIGTERM comes before that."""
-        self._answer({"ready": True})
+        self._tell({"ready": True})
         while True:
             ready = [key.fileobj for key, _ in self._selector.select(self._patience())]
             for tail in ready:
@@ -76,7 +77,9 @@ class Server:
             if self._channel in ready and not self._hear():
                 break
             self._reap()
-            kill_abandoned(self._running)
+            if not kill_abandoned(self._running):  # a trial has ended when nothing is left of it
+                self._tell(*self._ended)
+                self._ended.clear()
             self._watch()
         for pid in self._running:
             signal_session(pid, signal.SIGKILL)
@@ -112,7 +115,7 @@ class Server:
                 signal_session(pid, command["signal"])
 
     def _reap(self) -> None:
-        """Buries the dead; those that were trials are told about."""
+        """Buries the dead, and notes which were trials."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -125,7 +128,7 @@ class Server:
                     self._selector.unregister(child.output)
                 child.output.close(child.request.folder / OUTPUT)
                 path = str(child.request.folder / REQUEST)
-                self._answer({"ended": path, "status": status, "held": child.held})
+                self._ended.append({"ended": path, "status": status, "held": child.held})
 
     def _watch(self) -> None:
         """Kills a trial whose processes hold more than it may."""
@@ -136,9 +139,9 @@ class Server:
                 child.held = held
                 signal_session(pid, signal.SIGKILL)
 
-    def _answer(self, message: dict[str, Any]) -> None:
+    def _tell(self, *messages: dict[str, Any]) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # reading says so too, and that ends it all
-            self._channel.sendall(json.dumps(message).encode() + b"\n")
+            self._channel.sendall(b"".join(json.dumps(message).encode() + b"\n" for message in messages))
 
 
 def _woken_by_children() -> int:
