@@ -27,3 +27,5 @@ class About:
                 f"wanted a name of lower-case letters, digits and underscores, found {self.name!r}",
                 hint="rename it in its `about`",
             )
+        if [type(self.title), type(self.version)] != [str, int]:
+            raise HarnessError(f"wanted a title and a whole number as version of {self.name}, found {self!r}")

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.backend import Dtype
+from harness.blame import blamed
 from harness.cell import Cell
 from harness.errors import HarnessError, unknown
 from harness.grid import AccuracySection, Grid
@@ -61,11 +62,15 @@ def matcher_of(grid: Grid, catalog: Catalog, by: Matching) -> Matcher:
 
 
 def why_not(catalog: Catalog, cell: Cell, backend: str, device: str, dtype: Dtype) -> str | None:
-    """Why a backend cannot run a cell there, or None."""
+    """Why a backend cannot run a cell there, or None. One that fails when it is asked cannot."""
     found = catalog.backend(backend)
-    if device not in found.devices:
-        return f"{backend} does not run on {device}"
-    return found.why_not(cell, device, dtype)
+    try:
+        with blamed("asked whether it can run, it"):
+            if device not in found.devices:
+                return f"{backend} does not run on {device}"
+            return found.why_not(cell, device, dtype)
+    except HarnessError as error:
+        return error.message
 
 
 def baselines_of(grid: Grid, choice: Choice, catalog: Catalog) -> tuple[str, ...]:

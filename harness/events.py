@@ -25,10 +25,24 @@ class Grown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """So many trials that the machine ended are asked again, one at a time."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parked:
+    """A pair of cell and backend has failed so often in a row that its other trials are skipped in this run."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
     """A record is on the disk."""
 
     record: Record
 
 
-Event = Opened | Grown | Started | Waiting | Recorded
+Event = Opened | Grown | Started | Waiting | Again | Parked | Recorded

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
+from harness.blame import blamed
 from harness.cell import Cell
 from harness.errors import HarnessError
 from harness.settings import LayerShape, ModelSettings
@@ -76,12 +77,14 @@ class Matcher:
         if self.by == "hidden":
             return hidden, None
         measure = Layers.parameters if self.by == "parameters" else Layers.states
-        wanted = measure(layers(hidden), self.reference)
-        try:
-            solved = nearest(lambda H: measure(layers(H), cell), wanted)
-        except ValueError as error:
-            raise HarnessError(f"{cell.about.name} cannot be matched to {self.name} by {self.by}: {error}") from error
-        found = measure(layers(solved), cell)
+        matched = f"{cell.about.name} cannot be matched to {self.name} by {self.by}"
+        with blamed(f"{matched}: it"):
+            wanted = measure(layers(hidden), self.reference)
+            try:
+                solved = nearest(lambda H: measure(layers(H), cell), wanted)
+            except ValueError as error:
+                raise HarnessError(f"{matched}: {error}") from error
+            found = measure(layers(solved), cell)
         return solved, Match(by=self.by, reference=self.name, hidden=hidden, wanted=wanted, found=found)
 
 

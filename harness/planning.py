@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from harness.blame import blamed
 from harness.choosing import Choice, baselines_of, choices_beside, choices_of, matcher_of
 from harness.errors import HarnessError
 from harness.grid import AccuracySection, Grid
@@ -51,6 +52,11 @@ def gates_of(trial: Trial) -> list[Trial]:
     ]
 
 
+def next_best(names: tuple[str, ...], name: str | None) -> tuple[str, ...]:
+    """The one that follows `name`, if any."""
+    return names[names.index(name) + 1 :][:1] if name in names else ()
+
+
 def plan(grid: Grid, catalog: Catalog) -> Plan:
     """Every trial of a grid, gates first. Raises HarnessError for what the catalog does not have."""
     if grid.accuracy_on not in ("auto", "all"):
@@ -92,7 +98,8 @@ def _accuracy(
     grid: Grid, section: AccuracySection, task: Task, choices: list[Choice], matcher: Matcher
 ) -> list[Placed]:
     """Accuracy or gradients; seeds outermost: an interrupted run has some seeds of every cell, not all of some."""
-    problem = task.problem()
+    with blamed(f"{task.about.name}, asked for its problem,"):
+        problem = task.problem()
     models = [[(choice, matcher.model(choice.cell, model, problem)) for choice in choices] for model in section.models]
     found: list[Placed] = []
     for seed in range(section.seeds or grid.seeds):

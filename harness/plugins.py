@@ -20,8 +20,8 @@ from harness.about import About
 from harness.backend import Backend
 from harness.cell import Cell
 from harness.errors import HarnessError, unknown
-from harness.options import configure
-from harness.spelling import Spelling, parse
+from harness.options import configure, options_of
+from harness.spelling import Scalar, Spelling, parse
 from harness.task import Task
 
 GROUP = "harness"
@@ -180,16 +180,23 @@ def _call_hooks(module: ModuleType, name: str) -> dict[str, list[Any]]:
     manager.add_hookspecs(hookspecs)
     manager.register(module, name)
     manager.check_pending()
-    wanted = {"cell": Cell, "task": Task}
     found: dict[str, list[Any]] = {}
     for kind, hook in KINDS.items():
         results: Iterable[Iterable[Any]] = getattr(manager.hook, hook)()
-        found[kind] = [value for result in results for value in result]
-        for value in found[kind]:
-            fits = isinstance(value, wanted[kind]) if kind in wanted else callable(getattr(value, "build", None))
-            if not fits or not isinstance(getattr(value, "about", None), About):
-                raise HarnessError(f"wanted {hook} to give {kind}s with an `about`, found {value!r}")
+        found[kind] = [_fitting(kind, hook, value) for result in results for value in result]
     return found
+
+
+def _fitting(kind: str, hook: str, value: Any) -> Any:
+    """The value, if it can be one of that kind."""
+    wanted = {"cell": Cell, "task": Task}
+    fits = isinstance(value, wanted[kind]) if kind in wanted else callable(getattr(value, "build", None))
+    if not fits or not isinstance(getattr(value, "about", None), About):
+        raise HarnessError(f"wanted {hook} to give {kind}s with an `about`, found {value!r}")
+    for option, default in options_of(value).items() if kind in wanted else ():
+        if not isinstance(default, Scalar):
+            raise HarnessError(f"wanted a plain value for {value.about.name}.{option}, found {default!r}")
+    return value
 
 
 def _without_clashes(kind: str, offers: dict[str, list[Entry[Any]]], missing: list[Missing]) -> dict[str, Entry[Any]]:

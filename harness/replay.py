@@ -17,6 +17,7 @@ from harness.errors import HarnessError
 from harness.executors.local import Waiting, execute
 from harness.executors.stopping import Stopping
 from harness.isolation.client import ForkServer, environment
+from harness.isolation.limits import share_of_memory
 from harness.isolation.outcome import Outcome
 from harness.isolation.request import Request, Result
 from harness.record import Answer, Measured, Record
@@ -110,6 +111,7 @@ def ask(replay: Replay, timeout: float, stopping: Stopping) -> Generator[Waiting
             folder=folder / trial.id,
             plugin_files=tuple(file.absolute() for file in replay.plugin_files),
             timeout=timeout,
+            memory=share_of_memory(1),
             spawn=trial.device != "cpu",
         )
         with ForkServer(environment(trial.threads)) as server:

@@ -13,13 +13,15 @@ from harness.basis import Basis, basis_of
 from harness.description import Planned
 from harness.environment import private
 from harness.errors import HarnessError
-from harness.events import Event, Grown, Recorded
+from harness.events import Again, Event, Grown, Parked, Recorded
 from harness.executors.local import Started, Waiting, execute
 from harness.executors.stopping import Stopping
 from harness.isolation.client import ForkServer, environment
+from harness.isolation.limits import share_of_memory
 from harness.isolation.outcome import Outcome
 from harness.isolation.request import Request
-from harness.planning import Plan, gates_of
+from harness.patience import MOST_ATTEMPTS, Patience
+from harness.planning import Plan, gates_of, next_best
 from harness.plugins import Catalog
 from harness.record import Record, Status
 from harness.store import Results, RunWriter
@@ -28,11 +30,15 @@ from harness.trial import Trial
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How to run, which no answer depends on. `jobs`: trials at once, None for all cores."""
+    """How to run, which no answer depends on. `jobs`: trials at once, None for all cores.
+
+    `memory`: bytes a trial may hold, None for its share of what is free.
+    """
 
     results: Path
     plugin_files: tuple[Path, ...] = ()
     jobs: int | None = None
+    memory: int | None = None
     fresh: bool = False
 
 
@@ -62,6 +68,7 @@ class Session:
             "plugins": [{"name": private(p.name), "origin": private(p.origin)} for p in catalog.plugins],
         }
         self.timeout = planned.grid.timeout
+        self._patience = Patience()
         self._server: ForkServer | None = None
         self._describe()
 
@@ -81,7 +88,10 @@ class Session:
         return [trial for trial in self.trials if trial.measure in measures]
 
     def ask(self, trials: list[Trial], slots: int, stopping: Stopping) -> Iterator[Event]:
-        """Runs what has no answer; what depends on a failed gate is recorded without running."""
+        """Runs what has no answer, and again what the machine ended.
+
+        What depends on a failed gate, or belongs to a parked pair, is recorded without running.
+        """
         ready = []
         for trial in self.missing(trials):
             verdict = self._verdict_of_gate(trial)
@@ -89,11 +99,29 @@ class Session:
                 ready.append(trial)
             elif not stopping.draining:
                 yield self._write(self._record(trial, *verdict))
-        requests = [self._request(trial) for trial in ready]
-        if not requests or stopping.draining:
+        yield from self._run(ready, slots, stopping)
+        for _ in range(1, MOST_ATTEMPTS):
+            if (again := self._patience.again(ready)) and not stopping.draining:
+                yield Again(count=len(again))
+                yield from self._run(again, 1, stopping)
+        for trial in ready:
+            if trial.id not in self.records and (reason := self._patience.parked(trial)) and not stopping.draining:
+                yield self._write(self._record(trial, Status.SKIPPED, reason))
+
+    def _run(self, trials: list[Trial], slots: int, stopping: Stopping) -> Iterator[Event]:
+        """Runs them in children, except what is parked by the time its turn comes."""
+        if not trials or stopping.draining:
             return
+        memory = self.options.memory or share_of_memory(slots)
+        requests = (self._request(trial, memory) for trial in trials if not self._patience.parked(trial))
         for event in execute(self._server_of_trials(), requests, slots=slots, stopping=stopping):
-            yield event if isinstance(event, Started | Waiting) else self._write(self._conclude(event))
+            if isinstance(event, Started | Waiting):
+                yield event
+                continue
+            recorded = self._write(self._conclude(event))
+            yield recorded
+            if reason := self._patience.note(recorded.record, disturbed=event.disturbed):
+                yield Parked(reason=reason)
 
     def fall_back(self, slots: int, stopping: Stopping) -> Iterator[Event]:
         """Where the gate of the backend that `auto` chose, or of a speed baseline, failed, plans the next one too."""
@@ -119,10 +147,10 @@ class Session:
     def _next(self, trial: Trial) -> list[Trial]:
         cell = str(trial.cell)
         if trial.measure in ("accuracy", "gradients"):
-            return [replace(trial, backend=b) for b in _after(self.planned.candidates.get(cell, ()), trial.backend)]
+            return [replace(trial, backend=b) for b in next_best(self.planned.candidates.get(cell, ()), trial.backend)]
         if self._verdict_of_gate(replace(trial, versus=None)) is not None:
             return []
-        return [replace(trial, versus=b) for b in _after(self.planned.baselines[cell], trial.versus)]
+        return [replace(trial, versus=b) for b in next_best(self.planned.baselines[cell], trial.versus)]
 
     def finish(self) -> None:
         """Notes the end of the run and the machine's load in its description."""
@@ -155,12 +183,13 @@ class Session:
                 return Status.SKIPPED, f"its gate {gate.id} ended as {record.status}: {record.reason}"
         return None
 
-    def _request(self, trial: Trial) -> Request:
+    def _request(self, trial: Trial, memory: int) -> Request:
         return Request(
             trial=trial,
             folder=self.scratch / trial.id,
             plugin_files=self.plugin_files,
             timeout=self.timeout,
+            memory=memory,
             spawn=trial.device != "cpu",
         )
 
@@ -180,7 +209,7 @@ class Session:
         )
 
     def _record(self, trial: Trial, status: Status, reason: str) -> Record:
-        earlier = self._earlier(trial)
+        earlier = self.records.get(trial.id) or self._earlier(trial)
         attempts = 1 + (earlier.attempts if earlier and not earlier.status.answers else 0)
         basis, reason = self._basis(trial).digest, private(reason)[:1000]
         own = self.description["facts"]["fingerprint"]
@@ -220,8 +249,3 @@ class Session:
             folder = self.writer.folder / store.PLUGINS / str(number)
         folder.mkdir(exist_ok=True)
         return Path(shutil.copyfile(file, folder / file.name)).absolute()
-
-
-def _after(names: tuple[str, ...], name: str | None) -> tuple[str, ...]:
-    """The one that follows `name`, if any."""
-    return names[names.index(name) + 1 :][:1] if name in names else ()

@@ -29,6 +29,7 @@ def refused(*arguments):
         ([*REVISION, "-v"], "found '-v'"),
         (["doctor", "--results", "/dev/null/results"], "cannot write to /dev/null/results/machines"),
         (["replay", "0123", "--timeout", "nan"], "wanted a timeout above 0 s, found nan"),
+        (["run", "--memory-limit", "nan"], "wanted a memory limit above 0 GiB, found nan"),
         (["run", "--timeout", "inf"], "wanted a timeout above 0 s, found inf"),
     ],
 )

@@ -2,12 +2,16 @@
 
 import sys
 import textwrap
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 
 import pytest
 
 from harness import plugins
 from harness.errors import HarnessError
+from harness.grid import load_grid
+from harness.planning import plan
+from harness.selection import Selection, select
 from harness.spelling import parse
 
 
@@ -91,6 +95,26 @@ def test_loading_twice_gives_separate_catalogs(mgu_file):
     assert "mgu" in plugins.load([mgu_file]).cells
     assert "mgu" not in plugins.load().cells
     assert "torch" not in vars(sys.modules["harness.plugins"])
+
+
+def test_a_cell_that_fails_while_it_is_planned_is_blamed_and_the_others_are_planned(tmp_path):
+    text = CELL.format(name="mine").replace("return {", "return 1 / 0, {")
+    catalog = plugins.load([_file(tmp_path, text)])
+    grid = select(load_grid("quick"), Selection(cells="mine,rnn", backends="fused,eager"))
+    planned = plan(grid, catalog)
+    said = "asked whether it can run, it raised ZeroDivisionError: division by zero (plugin.py, line 8)"
+    assert said in "".join(planned.impossible)
+    assert {trial.pair for trial in planned.of("memory")} == {"mine@eager", "rnn@fused", "rnn@eager"}
+    with pytest.raises(HarnessError, match="mine cannot be matched to rnn by parameters: it raised Zero") as error:
+        plan(replace(grid, match="parameters", reference=parse("rnn"), accuracy=(), gradients=()), catalog)
+    assert "1 / 0" in error.value.detail, "its author sees the whole trace"
+
+
+def test_an_option_that_is_no_plain_value_is_refused(tmp_path):
+    found = plugins.load(
+        [_file(tmp_path, CELL.format(name="mine").replace("def param", "sizes: tuple = (1, 2)\n        def param"))]
+    )
+    assert "wanted a plain value for mine.sizes, found (1, 2)" in found.missing[0].reason
 
 
 def test_a_missing_file_is_said(tmp_path):

@@ -6,12 +6,21 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import psutil
 
-from harness import store
+from harness import plugins, store
+from harness.events import Again, Parked
+from harness.executors.stopping import Stopping
+from harness.grid import load_grid
+from harness.patience import MOST_ATTEMPTS, PARKED_AFTER
 from harness.record import Status
+from harness.runner import run
+from harness.selection import Selection, select
+from harness.session import RunOptions
 
 
 def _answers(results: Path) -> dict[str, tuple[Status, str]]:
@@ -99,3 +108,57 @@ def test_a_damaged_line_is_set_aside_reported_and_run_again(command, grid, tmp_p
     assert done.returncode == 0
     assert "1 damaged line" in done.stderr
     assert "1 to run" in done.stderr
+
+
+HOSTILE_GRID = """
+backends = ["torch", "eager"]
+order = ["torch", "eager"]
+measures = ["accuracy"]
+timeout = 60
+seeds = {seeds}
+[[accuracy]]
+task = "adding[length=4]"
+model = {{ hidden = 61 }}
+training = {{ steps = 4, evaluate_every = 2, validation = 4, test = 4 }}
+"""
+
+
+def _run_hostile(tmp_path, *cells: str, seeds: int) -> tuple[list[object], store.RunView]:
+    """Cells that pass their gates and misbehave in training, where H is 61."""
+    (tmp_path / "hostile.toml").write_text(HOSTILE_GRID.format(seeds=seeds))
+    files = (Path(__file__).parent / "plugins" / "hostile.py",)
+    grid = select(load_grid(str(tmp_path / "hostile.toml")), Selection(cells=",".join(cells)))
+    options = RunOptions(results=tmp_path / "results", plugin_files=files, jobs=2)
+    with Stopping() as stopping, closing(run(grid, plugins.load(files), options, stopping)) as events:
+        happened = list(events)
+    return happened, store.read_run(tmp_path / "results")
+
+
+def test_a_pair_that_always_fails_is_parked_and_the_others_go_on(tmp_path):
+    happened, view = _run_hostile(tmp_path, "hostile[how=abort,at=61]", "rnn", seeds=8)
+    assert set(view.records) == {trial.id for trial in view.planned}
+    statuses = {
+        name: Counter(r.status for r in view.records.values() if r.trial.cell.name == name and r.trial.task)
+        for name in ("hostile", "rnn")
+    }
+    assert statuses["rnn"] == {Status.OK: 8}
+    assert statuses["hostile"][Status.SIGNAL] + statuses["hostile"][Status.SKIPPED] == 8
+    assert PARKED_AFTER <= statuses["hostile"][Status.SIGNAL] <= PARKED_AFTER + 1, "one may have run beside the fifth"
+    (parked,) = [event for event in happened if isinstance(event, Parked)]
+    assert "hostile[at=61,how=abort]@eager is parked: 5 of its trials in a row have failed" in parked.reason
+    skipped = {record.reason for record in view.records.values() if record.status == Status.SKIPPED}
+    assert all("is parked" in reason and "SIGABRT" in reason for reason in skipped)
+
+
+def test_what_the_machine_ends_is_asked_again_and_what_fails_by_itself_is_not(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOSTILE_DIED", str(tmp_path / "died"))
+    killed = "hostile[how=kill_its_group,at=61]"
+    cells = ("hostile[how=die_once,at=61]", killed, "hostile[how=exit_3,at=61]")
+    happened, view = _run_hostile(tmp_path, *cells, seeds=1)
+    ended = {r.trial.cell.options[1][1]: (r.status, r.attempts) for r in view.records.values() if r.trial.task}
+    assert ended == {
+        "die_once": (Status.OK, 2),
+        "kill_its_group": (Status.SIGNAL, MOST_ATTEMPTS),
+        "exit_3": (Status.EXIT, 1),
+    }
+    assert [event.count for event in happened if isinstance(event, Again)] == [2, 1]

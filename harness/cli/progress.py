@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from harness.events import Event, Grown, Opened, Recorded
+from harness.events import Again, Event, Grown, Opened, Parked, Recorded
 from harness.executors.local import Started, Waiting
 from harness.executors.stopping import Stopping
 from harness.locks import WAITING
@@ -50,9 +50,13 @@ class Progress:
             self._console.print(told, highlight=False, soft_wrap=True)
             if event.repaired:
                 self._console.print(f"{event.repaired} damaged line(s) of earlier runs were set aside")
-        elif isinstance(event, Grown):
+        elif isinstance(event, Grown | Again):
             total = (self._bar.tasks[0].total or 0) + event.count
             self._bar.update(self._task, total=total)
+            if isinstance(event, Again):
+                self._console.print(f"{event.count} trial(s) that the machine ended are asked again", highlight=False)
+        elif isinstance(event, Parked):
+            self._console.print(event.reason, highlight=False, soft_wrap=True)
         elif isinstance(event, Started):
             self._running[event.request.trial.id] = str(event.request.trial)
         elif isinstance(event, Waiting):

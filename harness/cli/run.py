@@ -1,5 +1,6 @@
 """`harness run`: run a grid."""
 
+import math
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +12,7 @@ from harness import plugins
 from harness.cli.options import chosen_grid, full_option, json_option, plugin_option, results_option, selection_options
 from harness.cli.progress import Progress
 from harness.cli.showing import show_report
+from harness.errors import HarnessError
 from harness.events import Opened
 from harness.executors.stopping import Stopping
 from harness.runner import run
@@ -22,6 +24,9 @@ from harness.session import RunOptions
 @plugin_option
 @results_option
 @click.option("--jobs", type=click.IntRange(min=1), help="Trials at once; all cores by default. Speed runs alone.")
+@click.option(
+    "--memory-limit", type=float, metavar="GIB", help="What a trial may hold; by default its share of what is free."
+)
 @click.option("--fresh", is_flag=True, help="Ask again what has an answer already.")
 @full_option
 @json_option
@@ -33,6 +38,7 @@ def command(
     plugins: tuple[Path, ...],
     results: Path,
     jobs: int | None,
+    memory_limit: float | None,
     fresh: bool,
     full: bool,
     as_json: bool,
@@ -42,11 +48,12 @@ def command(
 
     Ctrl-C once finishes what runs, but gives up a timing; twice stops. What is recorded stays recorded.
     """
+    memory = _bytes(memory_limit)
     grid = chosen_grid(**selection)
     catalog = _load(plugins)
     for missing in catalog.missing:
         click.echo(f"missing: {missing.name}: {missing.reason}", err=True)
-    options = RunOptions(results=results, plugin_files=plugins, jobs=jobs, fresh=fresh)
+    options = RunOptions(results=results, plugin_files=plugins, jobs=jobs, memory=memory, fresh=fresh)
     folder = None
     with (
         Stopping() as stopping,
@@ -61,6 +68,12 @@ def command(
     if folder is not None:
         fine = _report(results, folder.name, as_json=as_json, full=full)
         ctx.exit(130 if interrupted else 0 if fine else 1)
+
+
+def _bytes(gibibytes: float | None) -> int | None:
+    if gibibytes is not None and not (gibibytes > 0 and math.isfinite(gibibytes)):
+        raise HarnessError(f"wanted a memory limit above 0 GiB, found {gibibytes:g}")
+    return None if gibibytes is None else max(1, int(gibibytes * 2**30))
 
 
 def _load(files: tuple[Path, ...]) -> plugins.Catalog:

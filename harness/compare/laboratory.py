@@ -18,6 +18,7 @@ from harness.executors.local import Waiting, execute
 from harness.executors.stopping import Stopping
 from harness.grid import DTYPES
 from harness.isolation.client import ForkServer, environment
+from harness.isolation.limits import share_of_memory
 from harness.isolation.outcome import Outcome
 from harness.isolation.request import Request, Result
 from harness.locks import WAITING
@@ -85,6 +86,7 @@ class Laboratory:
             folder=self._scratch / trial.id,
             plugin_files=tuple(file.absolute() for file in self._circumstances.plugin_files),
             timeout=self._circumstances.timeout,
+            memory=share_of_memory(1),
             spawn=trial.device != "cpu",
         )
         for event in execute(self._server, [request], slots=1, stopping=self._stopping):

@@ -1,16 +1,16 @@
 """All cores of this machine: a fork server, so many slots, one deadline a trial."""
 
-import selectors
 import signal
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 from pathlib import Path
 
 from harness.executors.stopping import Stopping
-from harness.isolation.client import ForkServer
+from harness.isolation.client import Ended, ForkServer
+from harness.isolation.limits import kernel_kills
 from harness.isolation.outcome import Outcome, conclude
 from harness.isolation.request import Request
 from harness.locks import TimingTurn
@@ -21,11 +21,12 @@ GRACE = 3.0
 
 @dataclass(slots=True)
 class _Running:
-    """`turn`: what ends with the trial. `waited`: seconds before it began."""
+    """`turn`: what ends with the trial. `waited`: seconds before it began. `kills`: the kernel's until then."""
 
     request: Request
     turn: ExitStack
     waited: float
+    kills: int
     began: float
     deadline: float
     killed: bool = False
@@ -51,33 +52,32 @@ def execute(
 ) -> Iterator[Started | Waiting | Outcome]:
     """Runs requests on a fork server, `slots` at a time; yields what begins and what ends.
 
-    Between events it sleeps in one `select`, or, for a trial that is timed, until it is this process's turn. Once
-    `stopping` drains, nothing new begins and what is timed is given up, unreported; once it aborts, it returns and
-    nothing more is reported: what runs ends with the server.
+    Requests are taken as slots become free. Between events it sleeps in one `select`, or, for a trial that is timed,
+    until it is this process's turn. Once `stopping` drains, nothing new begins and what is timed is given up,
+    unreported; once it aborts, it returns and nothing more is reported: what runs ends with the server.
     """
-    waiting, running = deque(requests), dict[Path, _Running]()
-    with selectors.DefaultSelector() as selector, ExitStack() as leaving:
-        selector.register(server, selectors.EVENT_READ)
-        selector.register(stopping, selectors.EVENT_READ)
+    waiting, running = iter(requests), dict[Path, _Running]()
+    with ExitStack() as leaving:
         leaving.callback(_end_turns, running)
-        while running or (waiting and not stopping.draining):
-            while waiting and len(running) < slots and not stopping.draining:
-                yield from _begin(server, waiting.popleft(), running, stopping)
-            next_deadline = min((entry.deadline for entry in running.values()), default=0.0)
-            ready = {key.fileobj for key, _ in selector.select(max(0.0, next_deadline - time.monotonic()))}
-            if stopping in ready:
+        while True:
+            while len(running) < slots and not stopping.draining and (request := next(waiting, None)):
+                yield from _begin(server, request, running, stopping)
+            if not running:
+                return
+            next_deadline = min(entry.deadline for entry in running.values())
+            ready = wait([server.fileno(), stopping.fileno()], max(0.0, next_deadline - time.monotonic()))
+            if stopping.fileno() in ready:
                 stopping.acknowledge()
             if stopping.aborting:
                 return
             if stopping.draining:
                 _give_up_timings(server, running)
-            if server in ready:
-                for path, status in server.ended():
-                    entry = running.pop(path)
+            if server.fileno() in ready:
+                for child in server.ended():
+                    entry = running.pop(child.request)
                     entry.turn.close()
                     if not entry.given_up:
-                        seconds = time.monotonic() - entry.began
-                        yield conclude(entry.request, status, seconds, killed=entry.killed, waited=entry.waited)
+                        yield _conclude(entry, child)
             _enforce_deadlines(server, running)
 
 
@@ -97,9 +97,20 @@ def _begin(
             except KeyboardInterrupt:
                 return
         path, now = request.write(), time.monotonic()
-        running[path] = _Running(request, turn.pop_all(), waited, now, now + request.timeout)
+        running[path] = _Running(request, turn.pop_all(), waited, kernel_kills(), now, now + request.timeout)
     server.run(path)
     yield Started(request)
+
+
+def _conclude(entry: _Running, child: Ended) -> Outcome:
+    return conclude(
+        entry.request,
+        child,
+        time.monotonic() - entry.began,
+        killed=entry.killed,
+        starved=kernel_kills() > entry.kills,
+        waited=entry.waited,
+    )
 
 
 def _end_turns(running: dict[Path, _Running]) -> None:

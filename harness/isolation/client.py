@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.environment import FIXED, POOLS
@@ -21,15 +23,32 @@ def environment(threads: int) -> dict[str, str]:
     return {**os.environ, **dict.fromkeys(POOLS, str(threads)), **FIXED}
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A child that has ended: its request file, its wait status, the bytes it was killed for holding, or 0."""
+
+    request: Path
+    status: int
+    held: int = 0
+
+
 class ForkServer:
-    """A running fork server. Use it as a context manager; leaving it ends the server and all its children."""
+    """A running fork server. Use it as a context manager; leaving it ends the server and all that descend from it.
+
+    One that is killed is replaced; what it ran ends as killed from outside.
+    """
 
     def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = dict(variables)
+        self._running: set[Path] = set()
+        self._start()
+
+    def _start(self) -> None:
         self._channel, theirs = socket.socketpair()
-        self._buffer = b""
+        self._buffer, self._ready = b"", False
         command = [sys.executable, "-m", "harness.isolation.server", str(theirs.fileno()), str(os.getpid())]
         self._process = subprocess.Popen(
-            command, env=dict(variables), pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True
+            command, env=self._variables, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True
         )
         theirs.close()
 
@@ -42,31 +61,44 @@ class ForkServer:
         self._process.wait()
 
     def fileno(self) -> int:
-        """For `select`: readable when something has ended."""
+        """For `select`: readable when something has ended. Another one after the server was replaced."""
         return self._channel.fileno()
 
     def run(self, request: Path) -> None:
         """Starts the trial of a request file."""
+        self._running.add(request)
         self._send({"run": str(request)})
 
     def kill(self, request: Path, number: signal.Signals) -> None:
         """Signals the whole session of a running trial."""
         self._send({"kill": str(request), "signal": int(number)})
 
-    def ended(self) -> list[tuple[Path, int]]:
-        """The trials that have ended since, with their wait statuses; blocks until there is something to read.
+    def ended(self) -> list[Ended]:
+        """The trials that have ended since; blocks until there is something to read.
 
-        Raises HarnessError where the server itself has ended.
+        Raises HarnessError where the server has ended before it could start any.
         """
-        received = self._channel.recv(65536)
+        received = b""
+        with suppress(ConnectionResetError):
+            received = self._channel.recv(65536)
         if not received:
-            raise HarnessError(f"the process that starts trials ended with exit code {self._process.wait()}")
+            return self._replace()
         *lines, self._buffer = (self._buffer + received).split(b"\n")
+        self._ready = True
         answers = [json.loads(line) for line in lines]
-        return [(Path(answer["ended"]), answer["status"]) for answer in answers]
+        ended = [Ended(Path(a["ended"]), a["status"], a["held"]) for a in answers if "ended" in a]
+        self._running -= {child.request for child in ended}
+        return ended
+
+    def _replace(self) -> list[Ended]:
+        self._channel.close()
+        code = self._process.wait()
+        if not self._ready:
+            raise HarnessError(f"the process that starts trials ended with exit code {code}")
+        lost, self._running = self._running, set()
+        self._start()
+        return [Ended(request, signal.SIGKILL) for request in lost]
 
     def _send(self, command: dict[str, str | int]) -> None:
-        try:
+        with suppress(BrokenPipeError, ConnectionResetError):  # its end is heard where its answers are read
             self._channel.sendall(json.dumps(command).encode() + b"\n")
-        except BrokenPipeError as error:
-            raise HarnessError("the process that starts trials has ended") from error

@@ -5,6 +5,8 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.isolation.client import Ended
+from harness.isolation.limits import gibibytes
 from harness.isolation.request import ARRAYS, OUTPUT, Request, Result, read_result
 from harness.record import Status
 
@@ -16,7 +18,8 @@ OUTPUT_KEPT = 3000
 class Outcome:
     """How a trial ended: its result, the end of its output, the seconds it took, its arrays' file if any.
 
-    `waited`: seconds before it began, while something else on this machine was timed.
+    `waited`: seconds before it began, while something else on this machine was timed. `disturbed`: the machine ended
+    it, not its own code nor a limit of ours; asked again, it may well answer.
     """
 
     request: Request
@@ -25,11 +28,15 @@ class Outcome:
     seconds: float
     arrays: Path | None
     waited: float = 0.0
+    disturbed: bool = False
 
 
-def conclude(request: Request, wait_status: int, seconds: float, *, killed: bool, waited: float = 0.0) -> Outcome:
-    """The outcome of a child that has ended; `killed`: the runner ended it at its deadline."""
-    result = _result(request, wait_status, killed=killed)
+def conclude(request: Request, ended: Ended, seconds: float, *, killed: bool, starved: bool, waited: float) -> Outcome:
+    """The outcome of a child that has ended.
+
+    `killed`: the runner ended it at its deadline. `starved`: the kernel killed somebody meanwhile for want of memory.
+    """
+    result = _result(request, ended, killed=killed, starved=starved)
     arrays = request.folder / ARRAYS
     return Outcome(
         request=request,
@@ -38,18 +45,23 @@ def conclude(request: Request, wait_status: int, seconds: float, *, killed: bool
         seconds=seconds,
         arrays=arrays if result.arrays_sha256 and arrays.exists() else None,
         waited=waited,
+        disturbed=_killed_from_outside(ended) and not killed,
     )
 
 
-def _result(request: Request, wait_status: int, *, killed: bool) -> Result:
-    code = os.waitstatus_to_exitcode(wait_status)
+def _killed_from_outside(ended: Ended) -> bool:
+    return ended.status == signal.SIGKILL and not ended.held
+
+
+def _result(request: Request, ended: Ended, *, killed: bool, starved: bool) -> Result:
+    code = os.waitstatus_to_exitcode(ended.status)
+    if ended.held:
+        held, most = gibibytes(ended.held), gibibytes(request.memory)
+        return _failure(Status.OOM, f"its processes held {held} of memory, more than the {most} it may")
     if killed:
         return _failure(Status.TIMEOUT, f"no result within {request.timeout:g} s")
     if code < 0:
-        name = signal.Signals(-code).name
-        if code == -signal.SIGKILL:
-            return _failure(Status.OOM, "killed by SIGKILL from outside: most often the machine ran out of memory")
-        return _failure(Status.SIGNAL, f"ended by {name}")
+        return _ended_by(signal.Signals(-code), starved=starved)
     try:
         result = read_result(request.folder)
     except ValueError as error:
@@ -57,6 +69,14 @@ def _result(request: Request, wait_status: int, *, killed: bool) -> Result:
     if code != 0:
         return _failure(Status.EXIT, f"left with exit code {code}")
     return result or _failure(Status.NO_RESULT, "left with exit code 0 and no result")
+
+
+def _ended_by(number: signal.Signals, *, starved: bool) -> Result:
+    if number != signal.SIGKILL:
+        return _failure(Status.SIGNAL, f"ended by {number.name}")
+    if starved:
+        return _failure(Status.OOM, "killed by the kernel: the machine ran out of memory")
+    return _failure(Status.SIGNAL, "ended by SIGKILL, from outside")
 
 
 def _failure(status: Status, reason: str) -> Result:

@@ -1,15 +1,50 @@
-"""Where a trial's output goes: into a file of its own."""
+"""Where a trial's output goes: through a pipe, of which only the end is kept."""
 
 import os
 from pathlib import Path
 
+KEPT = 16 * 1024
+"""Bytes of the end that are kept, however much is printed."""
+_CHUNK, _MOST_CHUNKS = 64 * 1024, 32
 
-def redirect_output(path: Path) -> None:
-    """Sends standard output and error to a file and closes standard input."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    output, nothing = os.open(path, flags, 0o600), os.open(os.devnull, os.O_RDONLY)
+
+class Tail:
+    """The reading end of a trial's output. It never blocks its writer for long, nor its reader ever.
+
+    Nothing waits for its end: a grandchild that keeps the pipe open keeps nobody.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        os.set_blocking(descriptor, False)
+        self._descriptor, self._kept = descriptor, b""
+
+    def fileno(self) -> int:
+        """For `select`: readable when something was printed."""
+        return self._descriptor
+
+    def read(self) -> bool:
+        """Takes what was printed since. Returns whether there may be more."""
+        try:
+            chunk = os.read(self._descriptor, _CHUNK)
+        except BlockingIOError:
+            return False
+        self._kept = (self._kept + chunk)[-KEPT:]
+        return bool(chunk)
+
+    def close(self, path: Path) -> None:
+        """Takes what is still in the pipe and writes the end of it all to a file."""
+        for _ in range(_MOST_CHUNKS):
+            if not self.read():
+                break
+        os.close(self._descriptor)
+        path.write_bytes(self._kept)
+
+
+def redirect_output(descriptor: int) -> None:
+    """Sends standard output and error to a descriptor, which it closes, and gives nothing as standard input."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    os.close(output)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
     os.close(nothing)

@@ -12,12 +12,15 @@ from harness.record import Answer, Measured, Status
 from harness.trial import Trial
 
 REQUEST, RESULT, ARRAYS, OUTPUT = "request.json", "result.json", "arrays.npz", "output.txt"
+PRIVATE = "private"
+"""The folder in which a trial stands and puts what it needs for a while."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """A trial, the private folder it runs in, the plugin files it may need, its deadline in seconds.
 
+    `memory`: the bytes its processes may hold together, 0 for no limit.
     `spawn`: start a fresh interpreter instead of forking (CUDA does not survive a fork).
     """
 
@@ -25,6 +28,7 @@ class Request:
     folder: Path
     plugin_files: tuple[Path, ...] = ()
     timeout: float
+    memory: int = 0
     spawn: bool = False
 
     @property
@@ -32,12 +36,18 @@ class Request:
         """Whether nothing else on this machine may be timed meanwhile."""
         return self.trial.measure == "speed"
 
+    @property
+    def watched(self) -> bool:
+        """Whether somebody looks at what it holds in memory: nobody does while it is timed."""
+        return self.memory > 0 and not self.timed
+
     def write(self) -> Path:
         """Writes the request into its folder and returns the file."""
         plain = {
             "trial": self.trial.to_plain(),
             "plugin_files": [str(file) for file in self.plugin_files],
             "timeout": self.timeout,
+            "memory": self.memory,
             "spawn": self.spawn,
         }
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -54,6 +64,7 @@ class Request:
             folder=path.parent,
             plugin_files=tuple(map(Path, plain["plugin_files"])),
             timeout=plain["timeout"],
+            memory=plain["memory"],
             spawn=plain["spawn"],
         )
 
@@ -119,7 +130,7 @@ def read_result(folder: Path) -> Result | None:
             arrays_sha256=data["arrays_sha256"],
             timed_arrays=tuple(data["timed_arrays"]),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"the result is not of its form: {type(error).__name__} {error}") from error
 
 

@@ -1,8 +1,9 @@
 """The fork server: a process that has imported torch, computed nothing, and forks one child a trial.
 
-Started as `python -m harness.isolation.server SOCKET`, with the trials' environment. It reads one JSON line a command
-from the socket, {"run": request file} or {"kill": request file, "signal": n}, and answers {"ended": request file,
-"status": wait status}. It sleeps in one `select` and dies with its parent, its children with it.
+Started as `python -m harness.isolation.server SOCKET PARENT`, with the environment of trials. It says {"ready": true},
+reads one JSON line a command from the socket, {"run": request file} or {"kill": request file, "signal": n}, and answers
+{"ended": request file, "status": wait status, "held": bytes it was killed for, or 0}. It sleeps in one `select`; when
+the socket closes it ends its children and all that descend from them.
 """
 
 import contextlib
@@ -15,16 +16,21 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.bench.lifetime import die_with_parent
-from harness.isolation.output import redirect_output
-from harness.isolation.request import OUTPUT, Request
+from harness.isolation.family import adopt_orphans, end_all, held_bytes, kill_abandoned, signal_session
+from harness.isolation.limits import restrict
+from harness.isolation.output import Tail, redirect_output
+from harness.isolation.request import OUTPUT, REQUEST, Request
 
 MEASURES = ("accuracy", "conformance", "memory", "speed")
 LAZY = ("torch._dynamo", "torch._inductor.config", "memray")
 """What torch imports at the first optimiser step, over a second of it, and what only some measures import."""
+WATCH = 0.5
+"""Seconds between two looks at what trials hold in memory; nobody looks while something is timed."""
 
 
 def preload() -> None:
@@ -39,53 +45,121 @@ def preload() -> None:
     gc.freeze()  # what is imported here lives for ever: no child's collector needs to walk it, or copies its pages
 
 
-def serve(channel: socket.socket) -> None:
-    """Runs until the other side closes the socket, then ends every child's session; SIGTERM cannot come before that."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    running: dict[int, str] = {}
+@dataclass(slots=True)
+class _Child:
+    request: Request
+    output: Tail
+    held: int = 0
+
+
+class Server:
+    """The children that run, by pid."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel, self._buffer = channel, b""
+        self._running: dict[int, _Child] = {}
+        self._ended: list[dict[str, Any]] = []
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(channel, selectors.EVENT_READ)
+        self._wake = _woken_by_children()
+        self._selector.register(self._wake, selectors.EVENT_READ)
+
+    def serve(self) -> None:
+        """Runs until the other side closes the socket, then ends every descendant; no SIGTERM comes before that."""
+        self._tell({"ready": True})
+        while True:
+            ready = [key.fileobj for key, _ in self._selector.select(self._patience())]
+            for tail in ready:
+                if isinstance(tail, Tail) and not tail.read():
+                    self._selector.unregister(tail)
+            if self._wake in ready:
+                os.read(self._wake, 4096)
+            if self._channel in ready and not self._hear():
+                break
+            self._reap()
+            if not kill_abandoned(self._running):  # a trial has ended when nothing is left of it
+                self._tell(*self._ended)
+                self._ended.clear()
+            self._watch()
+        for pid in self._running:
+            signal_session(pid, signal.SIGKILL)
+        end_all()
+
+    def _patience(self) -> float | None:
+        watched = any(child.request.watched for child in self._running.values())
+        return WATCH if watched and not self._timing() else None
+
+    def _timing(self) -> bool:
+        return any(child.request.timed for child in self._running.values())
+
+    def _hear(self) -> bool:
+        """Obeys what has come. Returns whether the other side is still there."""
+        with contextlib.suppress(ConnectionResetError):
+            received = self._channel.recv(65536)
+            *lines, self._buffer = (self._buffer + received).split(b"\n")
+            for line in lines:
+                self._obey(json.loads(line))
+            return bool(received)
+        return False
+
+    def _obey(self, command: dict[str, Any]) -> None:
+        if "run" in command:
+            request = Request.read(Path(command["run"]))
+            reading, writing = os.pipe()
+            child = _Child(request, Tail(reading))
+            self._selector.register(child.output, selectors.EVENT_READ)
+            self._running[_fork(request, writing)] = child
+            return
+        for pid, child in self._running.items():
+            if child.request.folder == Path(command["kill"]).parent:
+                signal_session(pid, command["signal"])
+
+    def _reap(self) -> None:
+        """Buries the dead, and notes which were trials."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if child := self._running.pop(pid, None):
+                with contextlib.suppress(KeyError):  # it had closed its output before
+                    self._selector.unregister(child.output)
+                child.output.close(child.request.folder / OUTPUT)
+                path = str(child.request.folder / REQUEST)
+                self._ended.append({"ended": path, "status": status, "held": child.held})
+
+    def _watch(self) -> None:
+        """Kills a trial whose processes hold more than it may."""
+        if self._timing():
+            return
+        for pid, child in self._running.items():
+            if child.request.watched and (held := held_bytes(pid, child.request.memory)) > child.request.memory:
+                child.held = held
+                signal_session(pid, signal.SIGKILL)
+
+    def _tell(self, *messages: dict[str, Any]) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # reading says so too, and that ends it all
+            self._channel.sendall(b"".join(json.dumps(message).encode() + b"\n" for message in messages))
+
+
+def _woken_by_children() -> int:
+    """A descriptor that becomes readable when a child has ended."""
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
     os.set_blocking(wake_read, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake_write)
-    selector = selectors.DefaultSelector()
-    selector.register(channel, selectors.EVENT_READ)
-    selector.register(wake_read, selectors.EVENT_READ)
-    buffer = b""
-    while True:
-        ready = {key.fileobj for key, _ in selector.select()}
-        if wake_read in ready:
-            os.read(wake_read, 4096)
-        if channel in ready:
-            received = channel.recv(65536)
-            if not received:
-                break
-            *lines, buffer = (buffer + received).split(b"\n")
-            for line in lines:
-                _obey(json.loads(line), running)
-        for pid, status in _reap():
-            if pid in running:
-                answer = {"ended": running.pop(pid), "status": status}
-                channel.sendall(json.dumps(answer).encode() + b"\n")
-    for pid in running:
-        _signal(pid, signal.SIGKILL)
+    return wake_read
 
 
-def _obey(command: dict[str, str | int], running: dict[int, str]) -> None:
-    if "run" in command:
-        path = str(command["run"])
-        running[_fork(Path(path))] = path
-    else:
-        for pid, path in running.items():
-            if path == command["kill"]:
-                _signal(pid, int(command["signal"]))
-
-
-def _fork(request_path: Path) -> int:
-    """Forks the child of one trial: its own session, output to a file, Ctrl-C ignored."""
+def _fork(request: Request, output: int) -> int:
+    """Forks the child of one trial: its own session, output to a pipe, Ctrl-C ignored."""
     server = os.getpid()
     pid = os.fork()
     if pid:
+        os.close(output)
         return pid
     code = 70
     try:
@@ -94,44 +168,29 @@ def _fork(request_path: Path) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.setsid()
         die_with_parent(server)
-        redirect_output(request_path.parent / OUTPUT)
-        os.closerange(3, 256)
-        if Request.read(request_path).spawn:
-            os.execv(sys.executable, [sys.executable, "-m", "harness.isolation.child", str(request_path)])
+        redirect_output(output)
+        os.closerange(3, 1024)
+        restrict(0 if request.spawn else request.memory)  # what CUDA maps is not the trial's to answer for
+        if request.spawn:
+            path = str(request.folder / REQUEST)
+            os.execv(sys.executable, [sys.executable, "-m", "harness.isolation.child", path])
         from harness.isolation.child import main
 
-        code = main(request_path)
+        code = main(request)
     except SystemExit as leaving:
-        code = leaving.code if isinstance(leaving.code, int) else 1
+        code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except BaseException:  # noqa: BLE001 -- nothing may climb into the server's loop out of a forked child
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        from harness.isolation.child import leave
 
-
-def _signal(pid: int, number: int) -> None:
-    """To the child's whole session, which bears the child's pid; the child alone where it has not made one yet."""
-    try:
-        os.killpg(pid, number)
-    except ProcessLookupError:
-        os.kill(pid, number)
-
-
-def _reap() -> Iterator[tuple[int, int]]:
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if pid == 0:
-            return
-        yield pid, status
+        leave(code)
 
 
 if __name__ == "__main__":
-    die_with_parent(int(sys.argv[2]))
+    die_with_parent(int(sys.argv[2]), signal.SIGTERM)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     preload()
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    adopt_orphans()
+    Server(socket.socket(fileno=int(sys.argv[1]))).serve()

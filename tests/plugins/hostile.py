@@ -1,48 +1,165 @@
 """Cells that misbehave inside a trial, one way an option; and one that behaves, as a control."""
 
+import ctypes
+import itertools
+import mmap
 import os
+import random
 import signal
 import sys
+import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
 
 import harness
 
 
-def misbehave(how: str) -> None:
-    match how:
-        case "raise":
-            raise ValueError("a cell's own mistake")
-        case "exit_0":
-            os._exit(0)
-        case "exit_3":
-            sys.exit(3)
-        case "segfault":
-            os.kill(os.getpid(), signal.SIGSEGV)
-        case "hang":
-            time.sleep(600)
-        case "hang_ignoring_term":
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            time.sleep(600)
-        case "memory":
-            raise MemoryError("no more")
-        case "print":
-            print("words " * 5000)
-            raise ValueError("after many words")
+def mistake():
+    raise ValueError("a cell's own mistake")
+
+
+def hang():
+    time.sleep(600)
+
+
+def hang_ignoring_term():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(600)
+
+
+def hold_gil():
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    sum(itertools.repeat(1, 10**15))
+
+
+def leave_a_child():
+    if os.fork() == 0:
+        time.sleep(600)
+
+
+def leave_a_daemon():
+    if os.fork():
+        os.wait()
+        return
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    os.environ.clear()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(600)
+
+
+def leave_a_daemon_and_hang():
+    leave_a_daemon()
+    hang()
+
+
+def shout():
+    for _ in range(50):
+        print("words " * 175_000)
+    raise ValueError("after many words")
+
+
+def print_nonsense():
+    print('{"status": "ok", "values": {"test_error": [0, ')
+    sys.stderr.write('"\x00\xff\n')
+
+
+def forge():
+    Path("..", "result.json").write_text('{"sha256": "0", "data": "{}"}')
+    os._exit(0)
+
+
+def allocate():
+    kept = []
+    while True:
+        kept.append(bytearray(2**26))
+
+
+def allocate_shared():
+    kept = []
+    while True:
+        kept.append(mmap.mmap(-1, 2**25))
+        kept[-1].write(b"x" * 2**25)
+        time.sleep(0.02)
+
+
+def change_everything():
+    import torch
+
+    os.chdir("/")
+    os.umask(0o777)
+    os.environ.clear()
+    os.environ["OMP_NUM_THREADS"] = "64"
+    for number in (signal.SIGINT, signal.SIGALRM, signal.SIGCHLD, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+    torch.manual_seed(666)
+    random.seed(666)
+    np.random.seed(666)  # noqa: NPY002 -- a plugin does
+    torch.set_default_dtype(torch.float32)
+
+
+def patch_everything():
+    time.time = time.monotonic = time.perf_counter = time.process_time = lambda: 0.0
+    time.perf_counter_ns = time.monotonic_ns = time.time_ns = lambda: 0
+    random.random = random.gauss = lambda *_: 0.5
+    np.random.rand = lambda *shape: np.zeros(shape)
+
+
+def close_descriptors():
+    os.closerange(0, 3)
+
+
+def start_a_thread():
+    threading.Thread(target=time.sleep, args=(600,)).start()
+
+
+def die_once():
+    """Of what the machine does to it, the first time only."""
+    died = Path(os.environ["HOSTILE_DIED"])
+    if not died.exists():
+        died.touch()
+        os.killpg(0, signal.SIGKILL)
+
+
+MISDEEDS = {
+    "raise": mistake,
+    "sys_exit_0": lambda: sys.exit(0),
+    "os_exit_0": lambda: os._exit(0),
+    "exit_3": lambda: sys.exit(3),
+    "exit_with_words": lambda: sys.exit("no more"),
+    "segfault": lambda: ctypes.string_at(0),
+    "abort": os.abort,
+    "stop_itself": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+    "kill_its_group": lambda: os.killpg(0, signal.SIGKILL),
+    "kill_its_parent": lambda: (os.kill(os.getppid(), signal.SIGKILL), time.sleep(600)),
+}
 
 
 @dataclass(frozen=True)
 class Hostile(harness.Cell):
+    """`how`: the misdeed, or what `step` gives back. `at`: the only H at which it happens, 0 for every."""
+
     about = harness.About(name="hostile", title="misbehaves as its option says")
     how: str = "well"
+    at: int = 0
 
     def parameters(self, I, H):
-        misbehave(self.how)
+        if self.how == "types":
+            return "weights"
+        misdeed = MISDEEDS.get(self.how) or globals().get(self.how)
+        if misdeed and self.at in (0, H):
+            misdeed()
         return {"weight_ih": (H, I), "weight_hh": (H, H)}
 
     def step(self, ops, p, x, state):
         (h,) = state
-        return (ops.tanh(x @ p["weight_ih"].T + h @ p["weight_hh"].T),)
+        new = ops.tanh(x @ p["weight_ih"].T + h @ p["weight_hh"].T)
+        wrong = {"not_a_number": 0 * new * float("inf"), "shapes": new[..., :1], "step_types": "a state"}
+        return (wrong.get(self.how, new),)
 
 
 @harness.hookimpl
