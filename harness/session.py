@@ -30,9 +30,8 @@ from harness.trial import Trial
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How to run, which no answer depends on. `jobs`: trials at once, None for all cores.
-
-    `memory`: bytes a trial may hold, None for its share of what is free.
+    """How to run, which no answer depends on. `jobs`: trials at once, None for all cores; `memory`: bytes a trial may
+    hold, None for its share of what is free.
     """
 
     results: Path

@@ -94,7 +94,7 @@ def test_one_interrupt_gives_up_a_timing_that_waits_or_runs(place, server, when)
 
 def test_one_interrupt_ends_a_comparison_with_what_is_decided_and_nothing_is_left(place):
     shapes = ("--shape", "B2,T3,H4,I2", "--shape", "B2,T3,H5,I2")
-    arguments = ("compare", "rnn@nothing", "rnn@nothing", "--plugin", str(TOYS), *shapes, "--pairs", "2")
+    arguments = ("compare", "rnn@nothing", "rnn@nothing", "--plugin", str(TOYS), *shapes, "--pairs", "6")
     held = TimingTurn()
     comparison = subprocess.Popen(
         [sys.executable, "-m", "harness", *arguments, "--budget", "1", "--measures", "speed"],

@@ -34,6 +34,9 @@ class Clockless:
     def note(self):
         return "one way"
 
+    def objection(self):
+        return f"wrong on side {self.seed[1]}" if self.seed[1] else ""
+
     def megahertz(self):
         return 2600.0
 
@@ -64,6 +67,7 @@ def test_samples_clocks_and_throttling_are_kept():
     assert played.throttled == 2 * played.samples["train"].size
     assert played.denormals == (0.25, 0.25)
     assert (played.megahertz == np.full((6, 2), 2600)).all()
+    assert played.objections == ("", "wrong on side 1")
 
 
 def test_narrow_intervals_end_the_comparison_at_the_least_number_of_pairs():

@@ -66,7 +66,7 @@ QUESTIONS = {
 } | {name: {"backend": name, "versus": "nothing"} for name in ("fail", "crash", "leave", "starve", "other", "faint")}
 CHEATS = {
     "by_place": "y without gradients differs",
-    "by_content": "on numbers it had not seen took at least",
+    "by_content": "on numbers it had not seen took",
     "tired": "gradient of",
 }
 QUESTIONS |= {name: {"backend": name, "versus": "nothing"} for name in (*CHEATS, "sloping")}
