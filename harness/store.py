@@ -6,9 +6,11 @@ a record), `arrays/<id>.npz` (curves and samples), `plugins/` (the texts of `--p
 
 import fcntl
 import hashlib
+import itertools
 import os
-import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +32,9 @@ RECORDS, ARRAYS, PLUGINS = "records.jsonl", "arrays", "plugins"
 class RunView:
     """One run as a reader sees it: what was planned, and the answers, from whichever run of the folder holds them.
 
-    `machines`: by record, the fingerprint of the machine whose run holds it, "" where that is not known.
+    `damaged`, `foreign`: lines of the folder that have no intact checksum, and those that another version wrote and
+    this one cannot read. `machines`: by record, the fingerprint of the machine whose run holds it, "" where that is
+    not known.
     """
 
     name: str
@@ -41,6 +45,7 @@ class RunView:
     impossible: tuple[str, ...]
     records: Mapping[str, Record]
     damaged: int = 0
+    foreign: int = 0
     homes: Mapping[str, Path] = field(default_factory=dict)
     matches: Matches = field(default_factory=dict)
     machines: Mapping[str, str] = field(default_factory=dict)
@@ -82,27 +87,41 @@ class Results:
 
     def repair(self) -> int:
         """Sets damaged lines of every journal aside and returns how many there were."""
-        return sum(journal.repair(folder / RECORDS) for folder in _run_folders(self.folder))
+        with in_words(self.folder):
+            return sum(journal.repair(folder / RECORDS) for folder in run_folders(self.folder))
 
     def new_run(self, name: str) -> Path:
         """An empty folder for a run; a number is added where the name is taken."""
-        for number in range(1, 1000):
-            folder = self.folder / "runs" / (name if number == 1 else f"{name}-{number}")
-            try:
-                folder.mkdir()
-            except FileExistsError:
-                continue
-            (folder / ARRAYS).mkdir()
-            return folder
-        raise HarnessError(f"wanted a free name for a run, found 999 called {name}")
+        folder = self.free(name)
+        with in_words(self.folder):
+            (folder / ARRAYS).mkdir(parents=True)
+            journal.sync_folder(folder.parent)
+        return folder
+
+    def free(self, name: str) -> Path:
+        """Where a run may lie: under its name, or with a number added where that is taken."""
+        runs = self.folder / "runs"
+        names = (name if number == 1 else f"{name}-{number}" for number in itertools.count(1))
+        return next(runs / free for free in names if not (runs / free).exists())
+
+
+@contextmanager
+def in_words(folder: Path, verb: str = "write to") -> Iterator[None]:
+    """Says in one sentence what the system refuses: no space, no permission, a disk that fails."""
+    try:
+        yield
+    except OSError as error:
+        hint = "what was recorded before is kept"
+        raise HarnessError(f"cannot {verb} {folder}: {error.strerror or error}", hint=hint) from error
 
 
 class RunWriter:
-    """Writes one run: its description, then a line a record."""
+    """Writes one run: its description, then a line a record. Raises HarnessError where it cannot."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._journal = journal.Journal(folder / RECORDS)
+        with in_words(folder):
+            self._journal = journal.Journal(folder / RECORDS)
 
     def describe(self, description: Mapping[str, Any], planned: Iterable[Planned], impossible: Iterable[str]) -> None:
         """Writes `run.json`, whole or not at all; called again when more has been planned."""
@@ -110,21 +129,23 @@ class RunWriter:
 
     def write(self, record: Record) -> None:
         """Appends a record; it is on the disk when this returns."""
-        journal_line = record.to_plain()
-        self._journal.append(journal_line)
+        with in_words(self.folder):
+            self._journal.append(record.to_plain())
 
     def keep_arrays(self, record_id: str, source: Path) -> dict[str, str]:
         """Copies a trial's arrays into the run, durable before the record's line is written; gives name and sha256."""
         name = f"{ARRAYS}/{record_id}.npz"
         target = self.folder / name
         temporary = target.with_suffix(".part")
-        shutil.copyfile(source, temporary)
-        with temporary.open("rb") as file:
-            digest = hashlib.sha256(file.read()).hexdigest()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-        journal.sync_folder(target.parent)
-        return {"file": name, "sha256": digest}
+        with in_words(self.folder):
+            content = source.read_bytes()
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+            journal.sync_folder(target.parent)
+        return {"file": name, "sha256": hashlib.sha256(content).hexdigest()}
 
     def close(self) -> None:
         """Closes the journal."""
@@ -133,10 +154,29 @@ class RunWriter:
 
 def read_all(results: Path) -> Iterator[tuple[str, Record]]:
     """Every readable record under a results folder, with its run's name, oldest run first."""
-    for folder in _run_folders(results):
-        records, _ = _read_records(folder)
-        for record in records:
+    for folder in run_folders(results):
+        for record in read_records(folder, Counter()):
             yield folder.name, record
+
+
+def read_records(folder: Path, tally: Counter[str], wanted: Mapping[Key, Trial] | None = None) -> Iterator[Record]:
+    """The records of a run, one at a time; where some are `wanted`, those alone.
+
+    Tells `tally` what else there was: lines that are `damaged`, and intact ones that are `foreign`: another version
+    wrote them, and this one cannot read them.
+    """
+    for line in journal.scan(folder / RECORDS):
+        plain = journal.parse(line)
+        if plain is None:
+            tally["damaged"] += 1
+            continue
+        try:
+            if wanted is None:
+                yield Record.from_plain(plain)
+            elif trial := wanted.get((plain["id"], plain["basis"])):
+                yield Record.from_plain(plain, trial)
+        except (KeyError, TypeError, ValueError, AttributeError, HarnessError):
+            tally["foreign"] += 1
 
 
 def read_arrays(record: Record, folder: Path) -> "dict[str, NDArray[Any]]":
@@ -157,26 +197,9 @@ def load_arrays(path: Path) -> "dict[str, NDArray[Any]]":
         return {name: archive[name] for name in archive.files}
 
 
-def read_homes(results: Path) -> tuple[dict[Key, tuple[Record, Path]], int]:
-    """The newest answer to every question, its run's folder, and the number of damaged lines met.
-
-    What is no answer (a timeout, say) is kept only where there is no answer.
-    """
-    found: dict[Key, tuple[Record, Path]] = {}
-    damaged = 0
-    for folder in _run_folders(results):
-        records, bad = _read_records(folder)
-        damaged += bad
-        for record in records:
-            key = (record.id, record.basis)
-            if record.status.answers or key not in found or not found[key][0].status.answers:
-                found[key] = (record, folder)
-    return found, damaged
-
-
 def read_run(results: Path, name: str | None = None) -> RunView:
     """A run by name, the newest by default. Raises HarnessError where there is none, or its run.json is damaged."""
-    folders = {folder.name: folder for folder in _run_folders(results) if (folder / RUN).exists()}
+    folders = {folder.name: folder for folder in run_folders(results) if (folder / RUN).exists()}
     if not folders:
         raise HarnessError(f"wanted a run in {results}, found none", hint="`harness run` makes one")
     if name is not None and name not in folders:
@@ -184,7 +207,8 @@ def read_run(results: Path, name: str | None = None) -> RunView:
     folder = folders[name] if name else list(folders.values())[-1]
     plain = read_description(folder)
     planned = planned_of(plain, folder)
-    found, damaged = read_homes(results)
+    tally: Counter[str] = Counter()
+    found = _newest(results, {p.key: p.trial for p in planned}, tally)
     answers = {p.trial.id: found[p.key] for p in planned if p.key in found}
     machines = {home: machine_of(home) for home in {home for _, home in answers.values()}}
     return RunView(
@@ -195,25 +219,29 @@ def read_run(results: Path, name: str | None = None) -> RunView:
         planned=tuple(p.trial for p in planned),
         impossible=tuple(plain["impossible"]),
         records={key: record for key, (record, _) in answers.items()},
-        damaged=damaged,
+        damaged=tally["damaged"],
+        foreign=tally["foreign"],
         homes={key: home for key, (_, home) in answers.items()},
         matches={p.trial.id: p.matches for p in planned if p.matches},
         machines={key: machines[home] for key, (_, home) in answers.items()},
     )
 
 
-def _read_records(folder: Path) -> tuple[list[Record], int]:
-    lines = journal.read(folder / RECORDS)
-    records, damaged = [], len(lines.damaged)
-    for plain in lines.intact:
-        try:
-            records.append(Record.from_plain(plain))
-        except (KeyError, TypeError, ValueError, AttributeError, HarnessError):
-            damaged += 1
-    return records, damaged
+def _newest(results: Path, wanted: Mapping[Key, Trial], tally: Counter[str]) -> dict[Key, tuple[Record, Path]]:
+    """The newest answer to every wanted question, and its run's folder.
+
+    What is no answer (a timeout, say) is kept only where there is no answer.
+    """
+    found: dict[Key, tuple[Record, Path]] = {}
+    for folder in run_folders(results):
+        for record in read_records(folder, tally, wanted):
+            key = (record.id, record.basis)
+            if record.status.answers or key not in found or not found[key][0].status.answers:
+                found[key] = (record, folder)
+    return found
 
 
-def _run_folders(results: Path) -> list[Path]:
+def run_folders(results: Path) -> list[Path]:
     """Runs by age: names begin with the time."""
     runs = results / "runs"
     return sorted(folder for folder in runs.iterdir() if folder.is_dir()) if runs.is_dir() else []
