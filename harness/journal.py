@@ -78,9 +78,14 @@ def repair(path: Path) -> int:
 
 def rewrite(path: Path, lines: Iterable[bytes]) -> None:
     """Puts other lines in a journal's place, at once or not at all; durable when this returns."""
+    put(path, (line + b"\n" for line in lines))
+
+
+def put(path: Path, parts: Iterable[bytes]) -> None:
+    """Writes a file, whole or not at all; durable when this returns."""
     temporary = path.with_name(path.name + ".part")
     with temporary.open("wb") as file:
-        file.writelines(line + b"\n" for line in lines)
+        file.writelines(parts)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)

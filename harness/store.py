@@ -135,21 +135,25 @@ class RunWriter:
     def keep_arrays(self, record_id: str, source: Path) -> dict[str, str]:
         """Copies a trial's arrays into the run, durable before the record's line is written; gives name and sha256."""
         name = f"{ARRAYS}/{record_id}.npz"
-        target = self.folder / name
-        temporary = target.with_suffix(".part")
         with in_words(self.folder):
             content = source.read_bytes()
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
-            journal.sync_folder(target.parent)
+            journal.put(self.folder / name, [content])
         return {"file": name, "sha256": hashlib.sha256(content).hexdigest()}
 
     def close(self) -> None:
         """Closes the journal."""
         self._journal.close()
+
+
+def is_array(name: str) -> bool:
+    """Whether a record may name such a file: one among its own run's arrays, nowhere else on the disk."""
+    folder, _, file = name.partition("/")
+    return folder == ARRAYS and bool(file) and "/" not in file and file != ".."
+
+
+def is_sound(path: Path, sha256: str) -> bool:
+    """Whether a file is there and is what was written."""
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
 
 
 def read_all(results: Path) -> Iterator[tuple[str, Record]]:
@@ -183,10 +187,8 @@ def read_arrays(record: Record, folder: Path) -> "dict[str, NDArray[Any]]":
     """The curves and samples of a record of the run at `folder`; empty where there are none, or they are damaged."""
     if not record.arrays:
         return {}
-    path = folder / record.arrays["file"]
-    if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != record.arrays["sha256"]:
-        return {}
-    return load_arrays(path)
+    name, sha256 = record.arrays["file"], record.arrays["sha256"]
+    return load_arrays(folder / name) if is_array(name) and is_sound(folder / name, sha256) else {}
 
 
 def load_arrays(path: Path) -> "dict[str, NDArray[Any]]":

@@ -18,7 +18,7 @@ HOOKS = [name for name in vars(hookspecs) if name.startswith("harness_")]
 ROOMS = [
     {"cli", "__main__"},
     {"compare", "doctor"},
-    {"runner", "session", "replay", "events", "report", "doors"},
+    {"runner", "session", "replay", "events", "report", "results", "doors"},
     {"executors", "isolation", "planning", "basis", "store"},
     {"measures", "conformance"},
     {"training"},

@@ -17,6 +17,7 @@ VERBS = {
     "doctor": "Find out what this machine's timings are worth.",
     "replay": "Run a recorded trial again: is the answer the same?",
     "report": "Show a run's tables and findings; write CSV and figures.",
+    "results": "Verify, merge, export and remove what is recorded.",
 }
 
 
