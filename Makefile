@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run test lint proof example examples clean
+.PHONY: run test lint proof faults example examples clean
 
 run: $(VENV)/installed
 	$(BIN)/harness run --cells all
@@ -19,6 +19,10 @@ lint: $(VENV)/installed
 # Proves the harness on itself: false alarms, power, coverage, repeatability. Slow; it wants a machine of its own.
 proof: $(VENV)/installed
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python -m pytest proof --write docs/method.md
+
+# Lets the disk fail in every way at every place: nothing that was acknowledged may be lost. The tests try a sample.
+faults: $(VENV)/installed
+	$(BIN)/python -m pytest faults -s
 
 # Makes the run shown in the README: what `make run` does, from nothing, kept in docs/example.
 example: $(VENV)/installed

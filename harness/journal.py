@@ -3,6 +3,7 @@
 A line is canonical JSON with a member `checksum`: the digest of the line's text without that member.
 """
 
+import errno
 import hashlib
 import os
 import re
@@ -67,10 +68,7 @@ def repair(path: Path) -> int:
     if not damaged and _ends_with_newline(path):
         return 0
     if damaged:
-        with path.with_name(path.name + ".damaged").open("ab") as aside:
-            aside.writelines(line + b"\n" for line in damaged)
-            aside.flush()
-            os.fsync(aside.fileno())
+        _write(path.with_name(path.name + ".damaged"), os.O_APPEND, (line + b"\n" for line in damaged))
         sync_folder(path.parent)
     rewrite(path, (line for line in scan(path) if parse(line) is not None))
     return len(damaged)
@@ -84,10 +82,7 @@ def rewrite(path: Path, lines: Iterable[bytes]) -> None:
 def put(path: Path, parts: Iterable[bytes]) -> None:
     """Writes a file, whole or not at all; durable when this returns."""
     temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as file:
-        file.writelines(parts)
-        file.flush()
-        os.fsync(file.fileno())
+    _write(temporary, os.O_TRUNC, parts)
     temporary.replace(path)
     sync_folder(path.parent)
 
@@ -112,8 +107,7 @@ class Journal:
         size = os.fstat(self._file).st_size
         self._sound = False
         try:
-            if os.write(self._file, line) != len(line):
-                raise OSError("the line was written only in part")
+            _write_whole(self._file, line)
         except OSError:
             os.ftruncate(self._file, size)
             self._sound = True
@@ -143,6 +137,22 @@ def line_of(plain: Mapping[str, Any]) -> bytes:
     """The line that says so, with its checksum and its newline."""
     body = {key: value for key, value in plain.items() if key != CHECKSUM}
     return canonical.dumps(body | {CHECKSUM: _checksum(body)}).encode() + b"\n"
+
+
+def _write(path: Path, how: int, parts: Iterable[bytes]) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o644)
+    try:
+        for part in parts:
+            _write_whole(handle, part)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write_whole(handle: int, part: bytes) -> None:
+    """One write; less than the whole means that there is no room for more."""
+    if os.write(handle, part) != len(part):
+        raise OSError(errno.ENOSPC, "written only in part")
 
 
 def _ends_with_newline(path: Path) -> bool:

@@ -70,6 +70,8 @@ class Results:
     def __enter__(self) -> "Results":
         try:
             (self.folder / "runs").mkdir(parents=True, exist_ok=True)
+            journal.sync_folder(self.folder)
+            journal.sync_folder(self.folder.parent)
             self._lock = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -6,7 +6,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _LATEX = {
     **{sign: "\\" + sign for sign in "&%$#_{}"},
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}"},
-    **{">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}", "\n": " ", "\r": " ", "\t": " "},
+    **{">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\char34{}", "\n": " ", "\r": " ", "\t": " "},
     **{"×": r"$\times$", "÷": r"$\div$", "≥": r"$\geq$", "≤": r"$\leq$", "∞": r"$\infty$", "µ": r"\textmu{}"},
     **{"·": r"$\cdot$", "–": "--", "…": r"\ldots{}", "†": r"\dag{}", "✓": r"$\checkmark$", "σ": r"$\sigma$"},
 }
