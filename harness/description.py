@@ -55,7 +55,7 @@ def write_description(
     try:
         journal.put(folder / RUN, [canonical.dumps(plain).encode()])
     except OSError as error:
-        raise HarnessError(f"cannot write to {folder}: {error.strerror}") from error
+        raise HarnessError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
 def read_description(folder: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import journal
+from harness.arrays import ARRAYS, read_arrays
 from harness.description import RUN, Key, Planned, machine_of, planned_of, read_description, write_description
 from harness.errors import HarnessError, unknown
 from harness.matching import Match, Matches
@@ -25,7 +26,7 @@ from harness.trial import Trial
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-RECORDS, ARRAYS, PLUGINS = "records.jsonl", "arrays", "plugins"
+RECORDS, PLUGINS = "records.jsonl", "plugins"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +70,14 @@ class Results:
 
     def __enter__(self) -> "Results":
         try:
-            (self.folder / "runs").mkdir(parents=True, exist_ok=True)
-            journal.sync_folder(self.folder)
-            journal.sync_folder(self.folder.parent)
+            if not (self.folder / "runs").is_dir():
+                (self.folder / "runs").mkdir(parents=True, exist_ok=True)
+                journal.sync_folder(self.folder)
+                journal.sync_folder(self.folder.parent)
             self._lock = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
+            os.close(self._lock)
             raise HarnessError(
                 f"another run is writing to {self.folder}", hint="wait for it, or give another folder by --results"
             ) from error
@@ -147,17 +150,6 @@ class RunWriter:
         self._journal.close()
 
 
-def is_array(name: str) -> bool:
-    """Whether a record may name such a file: one among its own run's arrays, nowhere else on the disk."""
-    folder, _, file = name.partition("/")
-    return folder == ARRAYS and bool(file) and "/" not in file and file != ".."
-
-
-def is_sound(path: Path, sha256: str) -> bool:
-    """Whether a file is there and is what was written."""
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
-
-
 def read_all(results: Path) -> Iterator[tuple[str, Record]]:
     """Every readable record under a results folder, with its run's name, oldest run first."""
     for folder in run_folders(results):
@@ -183,22 +175,6 @@ def read_records(folder: Path, tally: Counter[str], wanted: Mapping[Key, Trial] 
                 yield Record.from_plain(plain, trial)
         except (KeyError, TypeError, ValueError, AttributeError, HarnessError):
             tally["foreign"] += 1
-
-
-def read_arrays(record: Record, folder: Path) -> "dict[str, NDArray[Any]]":
-    """The curves and samples of a record of the run at `folder`; empty where there are none, or they are damaged."""
-    if not record.arrays:
-        return {}
-    name, sha256 = record.arrays["file"], record.arrays["sha256"]
-    return load_arrays(folder / name) if is_array(name) and is_sound(folder / name, sha256) else {}
-
-
-def load_arrays(path: Path) -> "dict[str, NDArray[Any]]":
-    """Every array of a file."""
-    import numpy as np
-
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
 
 
 def read_run(results: Path, name: str | None = None) -> RunView:

@@ -19,7 +19,7 @@ ROOMS = [
     {"cli", "__main__"},
     {"compare", "doctor"},
     {"runner", "session", "replay", "events", "report", "results", "doors"},
-    {"executors", "isolation", "planning", "basis", "store"},
+    {"executors", "isolation", "planning", "basis", "store", "answered"},
     {"measures", "conformance"},
     {"training"},
     {"model"},

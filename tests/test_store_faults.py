@@ -101,10 +101,10 @@ def test_a_run_on_a_failing_disk_loses_nothing_it_acknowledged(fault, tmp_path, 
 
 
 def test_a_folder_made_just_now_survives_a_crash(tmp_path, arrays, monkeypatch, depth):
-    calls = calls_of(monkeypatch, lambda: write_run(tmp_path / "whole", some_records(1), arrays, []))
+    calls = calls_of(monkeypatch, lambda: write_run(tmp_path / "whole", some_records(2), arrays, []))
     for at, seed in depth.injections("crash", calls):
         results, acknowledged = tmp_path / f"new{seed}", []
-        inject(monkeypatch, partial(write_run, results, some_records(1), arrays, acknowledged), at, "crash", seed)
+        inject(monkeypatch, partial(write_run, results, some_records(2), arrays, acknowledged), at, "crash", seed)
         assert not lost(results, acknowledged), f"crash at call {at}, seed {seed}"
     print(f"crash in a new folder: {len(depth.injections('crash', calls))} injections, 0 lost")
 

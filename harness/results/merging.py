@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from harness import journal, store
+from harness.arrays import ARRAYS, is_array, is_sound
 from harness.canonical import digest
 from harness.description import RUN, read_description
 from harness.errors import HarnessError
-from harness.store import ARRAYS, RECORDS, Results
+from harness.store import RECORDS, Results
 
 STAGE = ".merging"
 """Where a run lies until it is whole; no reader looks there."""
@@ -107,14 +108,14 @@ def _named(plain: dict[str, Any]) -> tuple[str, str] | None:
     """The array file a line names; one that would lie elsewhere than among the run's arrays is none."""
     found = plain.get("arrays") or {}
     name = str(found.get("file", "")) if isinstance(found, dict) else ""
-    return (name, str(found.get("sha256"))) if store.is_array(name) else None
+    return (name, str(found.get("sha256"))) if is_array(name) else None
 
 
 def _add(run: _Run, home: _Run) -> int:
     """Gives a run what it lacks, arrays first; returns how many lines were new."""
     for name, sha256 in run.arrays.items():
         source, target = run.folder / name, home.folder / name
-        if not store.is_sound(target, sha256) and store.is_sound(source, sha256):
+        if not is_sound(target, sha256) and is_sound(source, sha256):
             target.parent.mkdir(exist_ok=True)
             journal.put(target, [source.read_bytes()])
     new = [line for key, line in run.lines.items() if key not in home.lines]

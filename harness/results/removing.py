@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import journal, store
+from harness.arrays import is_array
 from harness.basis import Bases
 from harness.description import read_description
 from harness.errors import HarnessError, unknown
@@ -117,7 +118,7 @@ def _strip(folder: Path, removal: Removal) -> int:
         removed += goes
         if not goes:
             kept.append(line)
-        if record is not None and store.is_array(record.arrays.get("file", "")):
+        if record is not None and is_array(record.arrays.get("file", "")):
             named[goes].add(record.arrays["file"])
     journal.rewrite(folder / RECORDS, kept)
     for name in named[True] - named[False]:

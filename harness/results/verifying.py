@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import journal, store
+from harness.arrays import ARRAYS, is_array, is_sound
 from harness.description import RUN, machine_of, planned_of, read_description
 from harness.errors import HarnessError
 from harness.record import Record
@@ -102,7 +103,7 @@ def _check(folder: Path, answers: _Answers) -> RunCheck:
 
 
 def _is_sound(folder: Path, name: str, sha256: str) -> bool:
-    return store.is_array(name) and store.is_sound(folder / name, sha256)
+    return is_array(name) and is_sound(folder / name, sha256)
 
 
 def _planned(folder: Path) -> tuple[int, str]:
@@ -116,5 +117,5 @@ def _planned(folder: Path) -> tuple[int, str]:
 
 def _files(folder: Path) -> Iterator[str]:
     """The files a crash may leave: arrays without a line, and whatever was not finished."""
-    for path in (*folder.glob(f"{store.ARRAYS}/*"), *folder.glob("*.part")):
+    for path in (*folder.glob(f"{ARRAYS}/*"), *folder.glob("*.part")):
         yield path.relative_to(folder).as_posix()
