@@ -47,7 +47,7 @@ gpu-check:
 $(VENV)/installed: pyproject.toml constraints.txt
 	python3 -m venv $(VENV)
 	$(PIP) install --quiet --upgrade 'pip>=25.1'
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[g2p]' --group dev
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[g2p,parquet]' --group dev
 	touch $@
 
 clean:

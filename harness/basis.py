@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,32 @@ CORE = (
 """The core's files that an answer can depend on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Basis:
     """The parts of a basis by name, so that one can say which of them changed."""
 
     parts: Mapping[str, str]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """16 hexadecimal digits."""
         return digest(dict(self.parts))
+
+
+class Bases:
+    """The bases of many trials under one catalog and one machine's facts: trials that share all parts share one."""
+
+    def __init__(self, catalog: Catalog, facts: Mapping[str, Any]) -> None:
+        self._catalog, self._facts = catalog, facts
+        self._found: dict[tuple[Any, ...], Basis] = {}
+
+    def of(self, trial: Trial) -> Basis:
+        """As `basis_of`."""
+        sides = (trial.cell.name, trial.backend, trial.versus, trial.versus_cell and trial.versus_cell.name)
+        key = (*sides, trial.task, trial.measure, trial.device)
+        if key not in self._found:
+            self._found[key] = basis_of(trial, self._catalog, self._facts)
+        return self._found[key]
 
 
 def basis_of(trial: Trial, catalog: Catalog, facts: Mapping[str, Any]) -> Basis:

@@ -8,12 +8,16 @@ from typing import Any
 
 def dumps(value: Any) -> str:
     """Sorted keys, no spaces, UTF-8; NaN and infinities become {"$float": "nan" | "inf" | "-inf"}."""
-    return json.dumps(encode(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    try:
+        return _text(value)
+    except (ValueError, TypeError):  # a float that is no number, a key that is no text: rare, so tried second
+        return _text(encode(value))
 
 
 def loads(text: str | bytes) -> Any:
     """Reads what `dumps` wrote. Raises ValueError for anything that is not JSON."""
-    return json.loads(text, object_hook=_decode)
+    marked = "$float" in text if isinstance(text, str) else b"$float" in text
+    return json.loads(text, object_hook=_decode if marked else None)
 
 
 def digest(value: Any, *, length: int = 16) -> str:
@@ -30,6 +34,10 @@ def encode(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [encode(item) for item in value]
     return value
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def _decode(found: dict[str, Any]) -> Any:

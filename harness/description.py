@@ -1,6 +1,5 @@
 """A run's description, `run.json`: its grid, its machine, every planned trial with the basis its answer must have."""
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,16 +52,10 @@ def write_description(
         "planned": [entry.to_plain() for entry in planned],
         "impossible": list(impossible),
     }
-    temporary = folder / (RUN + ".part")
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(canonical.dumps(plain))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(folder / RUN)
-        journal.sync_folder(folder)
+        journal.put(folder / RUN, [canonical.dumps(plain).encode()])
     except OSError as error:
-        raise HarnessError(f"cannot write to {folder}: {error.strerror}") from error
+        raise HarnessError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
 def read_description(folder: Path) -> dict[str, Any]:

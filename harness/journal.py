@@ -1,8 +1,13 @@
-"""Append-only lines that survive: each carries its checksum, each is on the disk before it counts."""
+"""Append-only lines that survive: each carries its checksum, each is on the disk before it counts.
 
+A line is canonical JSON with a member `checksum`: the digest of the line's text without that member.
+"""
+
+import errno
 import hashlib
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +15,7 @@ from typing import Any
 from harness import canonical
 
 CHECKSUM = "checksum"
+_MEMBER = re.compile(rb',?"checksum":"([0-9a-f]{16})"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,57 +28,96 @@ class Lines:
 
 def read(path: Path) -> Lines:
     """Reads a journal, whatever its state; nothing is changed. A missing file is an empty journal."""
-    intact, damaged = [], []
-    for line in path.read_bytes().split(b"\n") if path.exists() else ():
-        if not line:
-            continue
-        plain = _parse(line)
+    lines = Lines(intact=[], damaged=[])
+    for line in scan(path):
+        plain = parse(line)
         if plain is None:
-            damaged.append(line)
+            lines.damaged.append(line)
         else:
-            intact.append(plain)
-    return Lines(intact=intact, damaged=damaged)
+            lines.intact.append(plain)
+    return lines
+
+
+def scan(path: Path) -> Iterator[bytes]:
+    """The lines of a journal as they lie there, without their newlines; one at a time is held in memory."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for line in file:
+            if stripped := line.rstrip(b"\n"):
+                yield stripped
+
+
+def parse(line: bytes) -> dict[str, Any] | None:
+    """A line as plain data, without its checksum; None for a damaged one."""
+    try:
+        plain = canonical.loads(line)
+        claimed = plain.pop(CHECKSUM)
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
+        return None
+    return plain if _bears_out(line, str(claimed)) or claimed == _checksum(plain) else None
 
 
 def repair(path: Path) -> int:
     """Sets the damaged lines of a journal aside, in a file `<name>.damaged` beside it, and returns how many there were.
 
     A torn last line, left by a crash in mid-write, is such a line; one that lacks only its newline is whole and gets
-    it. The caller holds the folder's lock.
+    it. What is intact stays as it lies there, to the byte. The caller holds the folder's lock.
     """
-    lines = read(path)
-    if not lines.damaged and _ends_with_newline(path):
+    damaged = [line for line in scan(path) if parse(line) is None]
+    if not damaged and _ends_with_newline(path):
         return 0
-    with path.with_name(path.name + ".damaged").open("ab") as aside:
-        aside.writelines(line + b"\n" for line in lines.damaged)
-        _sync(aside.fileno())
+    if damaged:
+        _write(path.with_name(path.name + ".damaged"), os.O_APPEND, (line + b"\n" for line in damaged))
+        sync_folder(path.parent)
+    rewrite(path, (line for line in scan(path) if parse(line) is not None))
+    return len(damaged)
+
+
+def rewrite(path: Path, lines: Iterable[bytes]) -> None:
+    """Puts other lines in a journal's place, at once or not at all; durable when this returns."""
+    put(path, (line + b"\n" for line in lines))
+
+
+def put(path: Path, parts: Iterable[bytes]) -> None:
+    """Writes a file, whole or not at all; durable when this returns."""
     temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as file:
-        file.writelines(_line(plain) for plain in lines.intact)
-        _sync(file.fileno())
+    _write(temporary, os.O_TRUNC, parts)
     temporary.replace(path)
     sync_folder(path.parent)
-    return len(lines.damaged)
 
 
 class Journal:
-    """A journal open for appending, by one writer."""
+    """A journal open for appending, by one writer. It was empty or repaired before."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._sound = True
         sync_folder(path.parent)
 
     def append(self, plain: Mapping[str, Any]) -> None:
-        """Writes one line; it is on the disk when this returns. Raises OSError, the file as it was, where it cannot."""
-        line = _line(plain)
+        """Writes one line; it is on the disk when this returns. Raises OSError, the file as it was, where it cannot.
+
+        After an fsync that failed, or a torn line that could not be taken back, nothing is appended any more: what
+        the disk holds is known only to whoever opens the file anew.
+        """
+        if not self._sound:
+            raise OSError("an earlier line could not be written, and what the disk holds is not known")
+        line = line_of(plain)
         size = os.fstat(self._file).st_size
+        self._sound = False
         try:
-            if os.write(self._file, line) != len(line):
-                raise OSError("the line was written only in part")
+            _write_whole(self._file, line)
+        except OSError:
+            os.ftruncate(self._file, size)
+            self._sound = True
+            raise
+        try:
             os.fsync(self._file)
         except OSError:
             os.ftruncate(self._file, size)
             raise
+        self._sound = True
 
     def close(self) -> None:
         """Closes the file."""
@@ -88,6 +133,28 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def line_of(plain: Mapping[str, Any]) -> bytes:
+    """The line that says so, with its checksum and its newline."""
+    body = {key: value for key, value in plain.items() if key != CHECKSUM}
+    return canonical.dumps(body | {CHECKSUM: _checksum(body)}).encode() + b"\n"
+
+
+def _write(path: Path, how: int, parts: Iterable[bytes]) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o644)
+    try:
+        for part in parts:
+            _write_whole(handle, part)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write_whole(handle: int, part: bytes) -> None:
+    """One write; less than the whole means that there is no room for more."""
+    if os.write(handle, part) != len(part):
+        raise OSError(errno.ENOSPC, "written only in part")
+
+
 def _ends_with_newline(path: Path) -> bool:
     if not path.exists() or path.stat().st_size == 0:
         return True
@@ -96,23 +163,13 @@ def _ends_with_newline(path: Path) -> bool:
         return file.read(1) == b"\n"
 
 
-def _line(plain: Mapping[str, Any]) -> bytes:
-    body = {key: value for key, value in plain.items() if key != CHECKSUM}
-    return canonical.dumps(body | {CHECKSUM: _checksum(body)}).encode() + b"\n"
-
-
-def _parse(line: bytes) -> dict[str, Any] | None:
-    try:
-        plain = canonical.loads(line)
-        claimed = plain.pop(CHECKSUM)
-    except (ValueError, KeyError, AttributeError, TypeError):
-        return None
-    return plain if claimed == _checksum(plain) else None
+def _bears_out(line: bytes, claimed: str) -> bool:
+    """Whether the text itself, its checksum cut out, has that checksum: much cheaper than to write the text anew."""
+    found = _MEMBER.search(line)
+    if found is None or found[1].decode() != claimed:
+        return False
+    return hashlib.sha256(line[: found.start()] + line[found.end() :]).hexdigest()[:16] == claimed
 
 
 def _checksum(body: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.dumps(body).encode()).hexdigest()[:16]
-
-
-def _sync(handle: int) -> None:
-    os.fsync(handle)

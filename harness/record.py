@@ -1,7 +1,7 @@
 """A record is a trial's answer: a result, or the reason why there is none."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -13,6 +13,8 @@ from harness.canonical import digest
 from harness.trial import Trial
 
 SCHEMA = 1
+UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""By schema, what turns a line of that version into one of the next. On the disk a line stays as it was written."""
 
 Value = float | int | str | bool | None
 
@@ -132,12 +134,14 @@ class Record:
         }
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> "Record":
-        """Reads `to_plain` back. Raises KeyError, TypeError or ValueError for anything else."""
-        if plain["schema"] != SCHEMA:
-            raise ValueError(f"schema {plain['schema']}, this version reads {SCHEMA}")
+    def from_plain(cls, plain: dict[str, Any], trial: Trial | None = None) -> "Record":
+        """Reads `to_plain` back, an older version's too; `trial`: the question, where it is known already.
+
+        Raises KeyError, TypeError or ValueError for anything else.
+        """
+        plain = current(plain)
         record = cls(
-            trial=Trial.from_plain(plain["trial"]),
+            trial=trial or Trial.from_plain(plain["trial"]),
             status=Status(plain["status"]),
             basis=plain["basis"],
             reason=plain["reason"],
@@ -153,6 +157,15 @@ class Record:
         if record.id != plain["id"]:
             raise ValueError(f"the question's hash is {record.id}, the line says {plain['id']}")
         return record
+
+
+def current(plain: dict[str, Any]) -> dict[str, Any]:
+    """A line of this or an older version as this version would have written it. Raises ValueError for a newer one's."""
+    while plain["schema"] != SCHEMA:
+        if plain["schema"] not in UPGRADES:
+            raise ValueError(f"schema {plain['schema']}, this version reads {SCHEMA} and older")
+        plain = UPGRADES[plain["schema"]](plain)
+    return plain
 
 
 def _array_digest(array: NDArray[Any]) -> str:

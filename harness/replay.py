@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import canonical, machine, plugins, store
+from harness.arrays import load_arrays, read_arrays
 from harness.basis import basis_of
 from harness.description import read_description
 from harness.errors import HarnessError
@@ -119,7 +120,7 @@ def ask(replay: Replay, timeout: float, stopping: Stopping) -> Generator[Waiting
                 if isinstance(event, Waiting):
                     yield event
                 if isinstance(event, Outcome):
-                    arrays = store.load_arrays(event.arrays) if event.arrays else {}
+                    arrays = load_arrays(event.arrays) if event.arrays else {}
                     yield Again(result=event.result, arrays=arrays)
 
 
@@ -133,7 +134,7 @@ def differences(replay: Replay, again: Again) -> list[str]:
     if result.status != record.status:
         return [f"status: {record.status} recorded, {result.status} now ({result.reason or 'no reason given'})"]
     found = [*_values(record.values, result.values), *_intervals(record.values, result.values)]
-    arrays = store.read_arrays(record, replay.folder)
+    arrays = read_arrays(record, replay.folder)
     own = Answer(
         values=record.values, arrays=arrays, timed_arrays=frozenset(result.timed_arrays), status=record.status
     ).digest()

@@ -5,14 +5,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from harness import machine, store
-from harness.basis import basis_of
+from harness import machine
+from harness.answered import read_answered
+from harness.basis import Bases
 from harness.events import Event, Opened
 from harness.executors.stopping import Stopping
 from harness.grid import Grid
 from harness.planning import Plan, plan
 from harness.plugins import Catalog
-from harness.record import Record
 from harness.scratch import scratch
 from harness.session import RunOptions, Session
 from harness.store import Results
@@ -30,10 +30,11 @@ def run(grid: Grid, catalog: Catalog, options: RunOptions, stopping: Stopping) -
         results = stack.enter_context(Results(options.results))
         session = Session(planned, catalog, options, results, stack.enter_context(scratch()))
         stack.callback(session.close)
+        missing = len(session.missing(planned.trials))
         yield Opened(
             folder=session.writer.folder,
-            answered=len(planned.trials) - len(session.missing(planned.trials)),
-            missing=len(session.missing(planned.trials)),
+            answered=len(planned.trials) - missing,
+            missing=missing,
             repaired=session.repaired,
         )
         slots = options.jobs or machine.allowed_cores()
@@ -46,15 +47,15 @@ def run(grid: Grid, catalog: Catalog, options: RunOptions, stopping: Stopping) -
 
 def still_missing(
     planned: Plan, catalog: Catalog, results: Path, facts: Mapping[str, Any]
-) -> Iterator[tuple[Trial, Record | None, str]]:
-    """Each planned trial with its answer if there is one, else with what is known: new, stale, or to be tried again."""
-    homes, _ = store.read_homes(results)
-    other_bases = {trial_id for trial_id, _ in homes}
+) -> Iterator[tuple[Trial, str]]:
+    """Each planned trial with what is known of it: answered, new, stale, or to be tried again."""
+    found, bases = read_answered(results), Bases(catalog, facts)
+    asked = {trial_id for trial_id, _ in found}
     for trial in planned.trials:
-        found = homes.get((trial.id, basis_of(trial, catalog, facts).digest))
-        if found and found[0].status.answers:
-            yield trial, found[0], "answered"
-        elif found:
-            yield trial, None, f"to be tried again: {found[0].status}"
+        answer = found.get((trial.id, bases.of(trial).digest))
+        if answer and answer.status.answers:
+            yield trial, "answered"
+        elif answer:
+            yield trial, f"to be tried again: {answer.status}"
         else:
-            yield trial, None, "stale: sources or versions have changed" if trial.id in other_bases else "new"
+            yield trial, "stale: sources or versions have changed" if trial.id in asked else "new"

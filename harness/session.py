@@ -1,5 +1,6 @@
 """One run in progress: the plan as it grows, the answers as they come, the folder they go to."""
 
+import secrets
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
@@ -9,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from harness import machine, store
-from harness.basis import Basis, basis_of
+from harness.answered import Answered, read_answered
+from harness.basis import Bases
 from harness.description import Planned
 from harness.environment import private
-from harness.errors import HarnessError
 from harness.events import Again, Event, Grown, Parked, Recorded
 from harness.executors.local import Started, Waiting, execute
 from harness.executors.stopping import Stopping
@@ -49,9 +50,10 @@ class Session:
         self.planned = planned
         self.trials = dict.fromkeys(planned.trials)
         self.facts = machine.facts(planned.grid.device)
+        self.bases = Bases(catalog, self.facts)
         self.repaired = results.repair()
-        self.homes, _ = store.read_homes(options.results)
-        self.records: dict[str, Record] = {}
+        self.earlier = read_answered(options.results)
+        self.answers: dict[str, Answered] = {}
         self.impossible = planned.impossible
         self.matches = dict(planned.matches)
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
@@ -61,6 +63,7 @@ class Session:
             "schema": 1,
             "grid": {"name": planned.grid.name, "title": planned.grid.title},
             "command": ["harness", *map(private, sys.argv[1:])],
+            "token": secrets.token_hex(8),
             "started": datetime.now().astimezone().isoformat(timespec="seconds"),
             "facts": machine.described(self.facts),
             "load": {"before": machine.load()},
@@ -75,10 +78,10 @@ class Session:
         """The trials without an answer on their present basis."""
         return [trial for trial in trials if self.answer(trial) is None]
 
-    def answer(self, trial: Trial) -> Record | None:
-        """This run's record of a trial, or an earlier answer."""
-        if trial.id in self.records:
-            return self.records[trial.id]
+    def answer(self, trial: Trial) -> Answered | None:
+        """How a trial ended in this run, or an earlier answer."""
+        if trial.id in self.answers:
+            return self.answers[trial.id]
         earlier = self._earlier(trial)
         return earlier if earlier and earlier.status.answers and not self.options.fresh else None
 
@@ -104,7 +107,7 @@ class Session:
                 yield Again(count=len(again))
                 yield from self._run(again, 1, stopping)
         for trial in ready:
-            if trial.id not in self.records and (reason := self._patience.parked(trial)) and not stopping.draining:
+            if trial.id not in self.answers and (reason := self._patience.parked(trial)) and not stopping.draining:
                 yield self._write(self._record(trial, Status.SKIPPED, reason))
 
     def _run(self, trials: list[Trial], slots: int, stopping: Stopping) -> Iterator[Event]:
@@ -173,13 +176,13 @@ class Session:
         if trial.measure == "conformance":
             return None
         for gate in gates_of(trial):
-            record = self.answer(gate) or self.records.get(gate.id)
-            if record is None:
+            answer = self.answer(gate)
+            if answer is None:
                 return Status.SKIPPED, f"its gate {gate.id} has not been run"
-            if record.status.answers and record.status != Status.OK:
-                return Status.REJECTED, f"{gate.pair} did not pass its gate {gate.id}: {record.reason}"
-            if record.status != Status.OK:
-                return Status.SKIPPED, f"its gate {gate.id} ended as {record.status}: {record.reason}"
+            if answer.status.answers and answer.status != Status.OK:
+                return Status.REJECTED, f"{gate.pair} did not pass its gate {gate.id}: {answer.reason}"
+            if answer.status != Status.OK:
+                return Status.SKIPPED, f"its gate {gate.id} ended as {answer.status}: {answer.reason}"
         return None
 
     def _request(self, trial: Trial, memory: int) -> Request:
@@ -208,31 +211,22 @@ class Session:
         )
 
     def _record(self, trial: Trial, status: Status, reason: str) -> Record:
-        earlier = self.records.get(trial.id) or self._earlier(trial)
+        earlier = self.answers.get(trial.id) or self._earlier(trial)
         attempts = 1 + (earlier.attempts if earlier and not earlier.status.answers else 0)
-        basis, reason = self._basis(trial).digest, private(reason)[:1000]
+        basis, reason = self.bases.of(trial).digest, private(reason)[:1000]
         own = self.description["facts"]["fingerprint"]
         return Record(trial=trial, status=status, basis=basis, reason=reason, attempts=attempts, machine=own)
 
     def _write(self, record: Record) -> Recorded:
-        try:
-            self.writer.write(record)
-        except OSError as error:
-            raise HarnessError(
-                f"cannot write to {self.writer.folder}: {error.strerror}", hint="what was recorded before is kept"
-            ) from error
-        self.records[record.id] = record
+        self.writer.write(record)
+        self.answers[record.id] = Answered.of(record)
         return Recorded(record=record)
 
-    def _basis(self, trial: Trial) -> Basis:
-        return basis_of(trial, self.catalog, self.facts)
-
-    def _earlier(self, trial: Trial) -> Record | None:
-        found = self.homes.get((trial.id, self._basis(trial).digest))
-        return found[0] if found else None
+    def _earlier(self, trial: Trial) -> Answered | None:
+        return self.earlier.get((trial.id, self.bases.of(trial).digest))
 
     def _describe(self) -> None:
-        bases = {trial: self._basis(trial) for trial in self.trials}
+        bases = {trial: self.bases.of(trial) for trial in self.trials}
         self.description["bases"] = {basis.digest: dict(basis.parts) for basis in bases.values()}
         planned = [
             Planned(trial=trial, basis=basis.digest, matches=self.matches.get(trial.id, ()))
@@ -246,5 +240,6 @@ class Session:
         while (folder / file.name).exists():
             number += 1
             folder = self.writer.folder / store.PLUGINS / str(number)
-        folder.mkdir(exist_ok=True)
-        return Path(shutil.copyfile(file, folder / file.name)).absolute()
+        with store.in_words(folder):
+            folder.mkdir(exist_ok=True)
+            return Path(shutil.copyfile(file, folder / file.name)).absolute()

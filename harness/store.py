@@ -6,14 +6,17 @@ a record), `arrays/<id>.npz` (curves and samples), `plugins/` (the texts of `--p
 
 import fcntl
 import hashlib
+import itertools
 import os
-import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import journal
+from harness.arrays import ARRAYS, read_arrays
 from harness.description import RUN, Key, Planned, facts_of, made_on, planned_of, read_description, write_description
 from harness.errors import HarnessError, unknown
 from harness.matching import Match, Matches
@@ -23,15 +26,16 @@ from harness.trial import Trial
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-RECORDS, ARRAYS, PLUGINS = "records.jsonl", "arrays", "plugins"
+RECORDS, PLUGINS = "records.jsonl", "plugins"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
     """One run as a reader sees it: what was planned, and the answers, from whichever run of the folder holds them.
 
-    `machines`: by record, the fingerprint of the machine that made it, "" where that is not known; `origins`: by
-    record, the facts of the run that holds it.
+    `damaged`, `foreign`: lines of the folder that have no intact checksum, and those that another version wrote and
+    this one cannot read. `machines`: by record, the fingerprint of the machine that made it, "" where that is not
+    known; `origins`: by record, the facts of the run that holds it.
     """
 
     name: str
@@ -42,6 +46,7 @@ class RunView:
     impossible: tuple[str, ...]
     records: Mapping[str, Record]
     damaged: int = 0
+    foreign: int = 0
     homes: Mapping[str, Path] = field(default_factory=dict)
     matches: Matches = field(default_factory=dict)
     machines: Mapping[str, str] = field(default_factory=dict)
@@ -66,10 +71,14 @@ class Results:
 
     def __enter__(self) -> "Results":
         try:
-            (self.folder / "runs").mkdir(parents=True, exist_ok=True)
+            if not (self.folder / "runs").is_dir():
+                (self.folder / "runs").mkdir(parents=True, exist_ok=True)
+                journal.sync_folder(self.folder)
+                journal.sync_folder(self.folder.parent)
             self._lock = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
+            os.close(self._lock)
             raise HarnessError(
                 f"another run is writing to {self.folder}", hint="wait for it, or give another folder by --results"
             ) from error
@@ -84,27 +93,41 @@ class Results:
 
     def repair(self) -> int:
         """Sets damaged lines of every journal aside and returns how many there were."""
-        return sum(journal.repair(folder / RECORDS) for folder in _run_folders(self.folder))
+        with in_words(self.folder):
+            return sum(journal.repair(folder / RECORDS) for folder in run_folders(self.folder))
 
     def new_run(self, name: str) -> Path:
         """An empty folder for a run; a number is added where the name is taken."""
-        for number in range(1, 1000):
-            folder = self.folder / "runs" / (name if number == 1 else f"{name}-{number}")
-            try:
-                folder.mkdir()
-            except FileExistsError:
-                continue
-            (folder / ARRAYS).mkdir()
-            return folder
-        raise HarnessError(f"wanted a free name for a run, found 999 called {name}")
+        folder = self.free(name)
+        with in_words(self.folder):
+            (folder / ARRAYS).mkdir(parents=True)
+            journal.sync_folder(folder.parent)
+        return folder
+
+    def free(self, name: str) -> Path:
+        """Where a run may lie: under its name, or with a number added where that is taken."""
+        runs = self.folder / "runs"
+        names = (name if number == 1 else f"{name}-{number}" for number in itertools.count(1))
+        return next(runs / free for free in names if not (runs / free).exists())
+
+
+@contextmanager
+def in_words(folder: Path, verb: str = "write to") -> Iterator[None]:
+    """Says in one sentence what the system refuses: no space, no permission, a disk that fails."""
+    try:
+        yield
+    except OSError as error:
+        hint = "what was recorded before is kept"
+        raise HarnessError(f"cannot {verb} {folder}: {error.strerror or error}", hint=hint) from error
 
 
 class RunWriter:
-    """Writes one run: its description, then a line a record."""
+    """Writes one run: its description, then a line a record. Raises HarnessError where it cannot."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._journal = journal.Journal(folder / RECORDS)
+        with in_words(folder):
+            self._journal = journal.Journal(folder / RECORDS)
 
     def describe(self, description: Mapping[str, Any], planned: Iterable[Planned], impossible: Iterable[str]) -> None:
         """Writes `run.json`, whole or not at all; called again when more has been planned."""
@@ -112,21 +135,16 @@ class RunWriter:
 
     def write(self, record: Record) -> None:
         """Appends a record; it is on the disk when this returns."""
-        journal_line = record.to_plain()
-        self._journal.append(journal_line)
+        with in_words(self.folder):
+            self._journal.append(record.to_plain())
 
     def keep_arrays(self, record_id: str, source: Path) -> dict[str, str]:
         """Copies a trial's arrays into the run, durable before the record's line is written; gives name and sha256."""
         name = f"{ARRAYS}/{record_id}.npz"
-        target = self.folder / name
-        temporary = target.with_suffix(".part")
-        shutil.copyfile(source, temporary)
-        with temporary.open("rb") as file:
-            digest = hashlib.sha256(file.read()).hexdigest()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-        journal.sync_folder(target.parent)
-        return {"file": name, "sha256": digest}
+        with in_words(self.folder):
+            content = source.read_bytes()
+            journal.put(self.folder / name, [content])
+        return {"file": name, "sha256": hashlib.sha256(content).hexdigest()}
 
     def close(self) -> None:
         """Closes the journal."""
@@ -135,50 +153,34 @@ class RunWriter:
 
 def read_all(results: Path) -> Iterator[tuple[str, Record]]:
     """Every readable record under a results folder, with its run's name, oldest run first."""
-    for folder in _run_folders(results):
-        records, _ = _read_records(folder)
-        for record in records:
+    for folder in run_folders(results):
+        for record in read_records(folder, Counter()):
             yield folder.name, record
 
 
-def read_arrays(record: Record, folder: Path) -> "dict[str, NDArray[Any]]":
-    """The curves and samples of a record of the run at `folder`; empty where there are none, or they are damaged."""
-    if not record.arrays:
-        return {}
-    path = folder / record.arrays["file"]
-    if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != record.arrays["sha256"]:
-        return {}
-    return load_arrays(path)
+def read_records(folder: Path, tally: Counter[str], wanted: Mapping[Key, Trial] | None = None) -> Iterator[Record]:
+    """The records of a run, one at a time; where some are `wanted`, those alone.
 
-
-def load_arrays(path: Path) -> "dict[str, NDArray[Any]]":
-    """Every array of a file."""
-    import numpy as np
-
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
-
-
-def read_homes(results: Path) -> tuple[dict[Key, tuple[Record, Path]], int]:
-    """The newest answer to every question, its run's folder, and the number of damaged lines met.
-
-    What is no answer (a timeout, say) is kept only where there is no answer.
+    Tells `tally` what else there was: lines that are `damaged`, and intact ones that are `foreign`: another version
+    wrote them, and this one cannot read them.
     """
-    found: dict[Key, tuple[Record, Path]] = {}
-    damaged = 0
-    for folder in _run_folders(results):
-        records, bad = _read_records(folder)
-        damaged += bad
-        for record in records:
-            key = (record.id, record.basis)
-            if record.status.answers or key not in found or not found[key][0].status.answers:
-                found[key] = (record, folder)
-    return found, damaged
+    for line in journal.scan(folder / RECORDS):
+        plain = journal.parse(line)
+        if plain is None:
+            tally["damaged"] += 1
+            continue
+        try:
+            if wanted is None:
+                yield Record.from_plain(plain)
+            elif trial := wanted.get((plain["id"], plain["basis"])):
+                yield Record.from_plain(plain, trial)
+        except (KeyError, TypeError, ValueError, AttributeError, HarnessError):
+            tally["foreign"] += 1
 
 
 def read_run(results: Path, name: str | None = None) -> RunView:
     """A run by name, the newest by default. Raises HarnessError where there is none, or its run.json is damaged."""
-    folders = {folder.name: folder for folder in _run_folders(results) if (folder / RUN).exists()}
+    folders = {folder.name: folder for folder in run_folders(results) if (folder / RUN).exists()}
     if not folders:
         raise HarnessError(f"wanted a run in {results}, found none", hint="`harness run` makes one")
     if name is not None and name not in folders:
@@ -186,7 +188,8 @@ def read_run(results: Path, name: str | None = None) -> RunView:
     folder = folders[name] if name else list(folders.values())[-1]
     plain = read_description(folder)
     planned = planned_of(plain, folder)
-    found, damaged = read_homes(results)
+    tally: Counter[str] = Counter()
+    found = _newest(results, {p.key: p.trial for p in planned}, tally)
     answers = {p.trial.id: found[p.key] for p in planned if p.key in found}
     facts = {home: facts_of(home) for home in {home for _, home in answers.values()}}
     return RunView(
@@ -197,7 +200,8 @@ def read_run(results: Path, name: str | None = None) -> RunView:
         planned=tuple(p.trial for p in planned),
         impossible=tuple(plain["impossible"]),
         records={key: record for key, (record, _) in answers.items()},
-        damaged=damaged,
+        damaged=tally["damaged"],
+        foreign=tally["foreign"],
         homes={key: home for key, (_, home) in answers.items()},
         matches={p.trial.id: p.matches for p in planned if p.matches},
         machines={key: record.machine or made_on(facts[home]) for key, (record, home) in answers.items()},
@@ -205,18 +209,21 @@ def read_run(results: Path, name: str | None = None) -> RunView:
     )
 
 
-def _read_records(folder: Path) -> tuple[list[Record], int]:
-    lines = journal.read(folder / RECORDS)
-    records, damaged = [], len(lines.damaged)
-    for plain in lines.intact:
-        try:
-            records.append(Record.from_plain(plain))
-        except (KeyError, TypeError, ValueError, AttributeError, HarnessError):
-            damaged += 1
-    return records, damaged
+def _newest(results: Path, wanted: Mapping[Key, Trial], tally: Counter[str]) -> dict[Key, tuple[Record, Path]]:
+    """The newest answer to every wanted question, and its run's folder.
+
+    What is no answer (a timeout, say) is kept only where there is no answer.
+    """
+    found: dict[Key, tuple[Record, Path]] = {}
+    for folder in run_folders(results):
+        for record in read_records(folder, tally, wanted):
+            key = (record.id, record.basis)
+            if record.status.answers or key not in found or not found[key][0].status.answers:
+                found[key] = (record, folder)
+    return found
 
 
-def _run_folders(results: Path) -> list[Path]:
+def run_folders(results: Path) -> list[Path]:
     """Runs by age: names begin with the time."""
     runs = results / "runs"
     return sorted(folder for folder in runs.iterdir() if folder.is_dir()) if runs.is_dir() else []

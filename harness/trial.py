@@ -1,7 +1,7 @@
 """A trial is a question: a frozen value whose id is the hash of its content."""
 
-import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, Literal
 
 from harness.backend import Dtype
@@ -41,7 +41,7 @@ class Subject:
         return str(self.spelling)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Trial:
     """One question. A measure fixes which of the optional fields are there; absent ones are None and not in the id.
 
@@ -66,9 +66,9 @@ class Trial:
     versus_cell: Subject | None = None
     timing: TimingSettings | None = None
 
-    @property
+    @cached_property
     def id(self) -> str:
-        """16 hexadecimal digits: the hash of the whole question, every option written out."""
+        """16 hexadecimal digits: the hash of the whole question, every option written out. Computed once."""
         return digest(self.to_plain())
 
     @property
@@ -90,19 +90,19 @@ class Trial:
     def to_plain(self) -> dict[str, Any]:
         """Plain data, without the absent fields."""
         plain: dict[str, Any] = {}
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
+        for name in _NAMES[Trial]:
+            value = getattr(self, name)
             if isinstance(value, Subject):
-                plain[field.name] = {
+                plain[name] = {
                     "name": value.name,
                     "version": value.version,
                     "options": dict(value.options),
                     "spelling": str(value),
                 }
-            elif dataclasses.is_dataclass(value):
-                plain[field.name] = dataclasses.asdict(value)  # type: ignore[arg-type]
+            elif isinstance(value, _SETTINGS):
+                plain[name] = {field: getattr(value, field) for field in _NAMES[type(value)]}
             elif value is not None:
-                plain[field.name] = value
+                plain[name] = value
         return plain
 
     @classmethod
@@ -136,3 +136,8 @@ class Trial:
         if self.seed is not None:
             parts.append(f"seed {self.seed}")
         return " · ".join(parts)
+
+
+_SETTINGS = (ModelSettings, TrainingSettings, LayerShape, TimingSettings)
+_NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in (Trial, *_SETTINGS)}
+"""Each dataclass's fields: to ask `fields` anew for every trial would take longer than all else."""

@@ -18,8 +18,8 @@ HOOKS = [name for name in vars(hookspecs) if name.startswith("harness_")]
 ROOMS = [
     {"cli", "__main__"},
     {"compare", "doctor", "track"},
-    {"runner", "session", "replay", "events", "report", "doors"},
-    {"executors", "isolation", "planning", "basis", "store"},
+    {"runner", "session", "replay", "events", "report", "results", "doors"},
+    {"executors", "isolation", "planning", "basis", "store", "answered"},
     {"measures", "conformance"},
     {"training"},
     {"model"},

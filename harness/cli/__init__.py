@@ -19,6 +19,7 @@ VERBS = {
     "track": "Track speed, memory and accuracy over commits, by asv; the gate.",
     "dashboard": "Show the tracked history in a browser, without a network.",
     "report": "Show a run's tables and findings; write CSV and figures.",
+    "results": "Verify, merge, export and remove what is recorded.",
 }
 
 

@@ -26,7 +26,7 @@ def command(plugins: tuple[Path, ...], results: Path, as_json: bool, **selection
     planned = plan(grid, catalog)
     rows = [
         {"id": trial.id, "trial": str(trial), "measure": trial.measure, "hidden": trial.hidden, "state": state}
-        for trial, _, state in still_missing(planned, catalog, results, machine.facts(grid.device))
+        for trial, state in still_missing(planned, catalog, results, machine.facts(grid.device))
     ]
     matched = told((trial, match) for trial in planned.trials for match in planned.matches.get(trial.id, ()))
     if as_json:

@@ -45,12 +45,13 @@ def curve(run: RunView, group: Group) -> Curve | None:
     A training that ended before the others, solved, keeps its last score; one that diverged has the worst there is.
     """
     worst = -math.inf if group.higher_is_better else math.inf
-    found = [one for one in (_of_record(run, record, group.primary) for record in group.records) if one is not None]
+    read = ((record, _of_record(run, record, group.primary)) for record in group.records)
+    found = [(record, *one) for record, one in read if one is not None]
     if not found:
         return None
-    steps = np.unique(np.concatenate([step for step, _ in found]))
+    steps = np.unique(np.concatenate([step for _, step, _ in found]))
     rows = []
-    for (step, score), record in zip(found, _with_curves(run, group), strict=True):
+    for record, step, score in found:
         place = np.searchsorted(step, steps, side="right") - 1
         row = np.where(place < 0, np.nan, score[np.maximum(place, 0)])
         row[np.isnan(row) & (place >= 0)] = worst
@@ -107,10 +108,6 @@ def _of_record(run: RunView, record: Record, metric: str) -> tuple[Numbers, Numb
     if step is None or score is None or not len(step) or len(step) != len(score):
         return None
     return step.astype(float), score.astype(float)
-
-
-def _with_curves(run: RunView, group: Group) -> list[Record]:
-    return [record for record in group.records if _of_record(run, record, group.primary) is not None]
 
 
 def _draw(axes: Axes, group: Group, one: Curve, looks: Looks) -> None:

@@ -115,4 +115,8 @@ def _coverage(run: RunView) -> list[str]:
     if run.damaged:
         lines = "line was" if run.damaged == 1 else "lines were"
         sentences.append(f"{run.damaged} damaged {lines} set aside; their trials count as not run.")
+    if run.foreign:
+        sentences.append(
+            f"{run.foreign} records were written by another version of the harness and are not read; they are kept."
+        )
     return sentences

@@ -1,5 +1,6 @@
 """All records of a results folder as one table, for whoever wants to compute with them."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,20 @@ def load_frame(results: Path) -> pd.DataFrame:
     not belong into one comparison. `fingerprint` is the machine's that made the row: times and memory of different
     ones do not belong together either. Raises HarnessError where there is no such folder.
     """
+    frame = pd.DataFrame(rows(results))
+    values = sorted(name for name in frame.columns if name not in COLUMNS)
+    return frame.reindex(columns=[*COLUMNS, *values])
+
+
+def rows(results: Path) -> Iterator[dict[str, Any]]:
+    """The rows of `load_frame` as plain data, each with the values its record has."""
     if not results.is_dir():
         raise HarnessError(f"wanted a results folder, found none at {results}", hint="`harness run` makes one")
     machines: dict[str, str] = {}
-    rows = []
     for run, record in read_all(results):
         if run not in machines:
             machines[run] = made_on(facts_of(results / "runs" / run))
-        rows.append(_row(run, record) | {"fingerprint": record.machine or machines[run]})
-    frame = pd.DataFrame(rows)
-    values = sorted(name for name in frame.columns if name not in COLUMNS)
-    return frame.reindex(columns=[*COLUMNS, *values])
+        yield _row(run, record) | {"fingerprint": record.machine or machines[run]}
 
 
 def _row(run: str, record: Record) -> dict[str, Any]:

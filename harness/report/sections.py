@@ -2,7 +2,8 @@
 
 import dataclasses
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from typing import Any
 
 from harness.matching import Match
@@ -12,6 +13,8 @@ from harness.report.wording import count, setting
 from harness.settings import ModelSettings, TrainingSettings
 from harness.store import RunView
 from harness.trial import Measure, Trial
+
+QUESTION = attrgetter(*(field.name for field in fields(Trial) if field.name != "seed"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,17 +71,17 @@ class Section:
 
 def sections(run: RunView, measure: Measure = "accuracy") -> list[Section]:
     """The trials of a run that ask something of cells on tasks, in plan order."""
-    trials: dict[tuple[Trial, Match | None], list[Trial]] = {}
+    trials: dict[tuple[Any, ...], list[Trial]] = {}
     for trial in run.planned:
         if trial.measure == measure:
             for match in run.places(trial):
-                trials.setdefault((replace(trial, seed=None), match), []).append(trial)
+                trials.setdefault((QUESTION(trial), match), []).append(trial)
     found: dict[Any, list[Group]] = {}
-    for (question, match), same in trials.items():
+    for (_, match), same in trials.items():
         answered = (run.records.get(trial.id) for trial in same)
         ended = tuple(r for r in answered if r is not None and r.status in (Status.OK, Status.DIVERGED))
-        task = str(question.task) if match is None else f"{question.task} ({match})"
-        key = (task, _as_planned(question.model, match), _without_rate(question.training))
+        task = str(same[0].task) if match is None else f"{same[0].task} ({match})"
+        key = (task, _as_planned(same[0].model, match), _without_rate(same[0].training))
         found.setdefault(key, []).append(Group(trials=tuple(same), records=ended, match=match))
     return [Section(task=key[0], groups=tuple(_choose(groups))) for key, groups in found.items()]
 

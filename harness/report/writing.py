@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from harness.errors import HarnessError
+from harness.report.escaping import csv_frame
 from harness.report.figures import write_figures
 from harness.report.findings import findings
 from harness.report.markdown import as_markdown
@@ -29,7 +30,7 @@ def _write(run: RunView, folder: Path, *, full: bool) -> list[Path]:
     written = []
     for name, table in all_tables(run).items():
         path = folder / "tables" / f"{name}.csv"
-        table.to_csv(path, index=False)
+        csv_frame(table).to_csv(path, index=False)
         written.append(path)
     figures = write_figures(run, folder / "figures")
     texts = {
