@@ -79,7 +79,7 @@ class TimedStep(Step):
     """A step that shows its input."""
 
     def __init__(self, call: Callable[[Tensor], Any], x: Tensor, parameters: list[Tensor]) -> None:
-        super().__init__(call, x, [x, *parameters], lambda like, _: torch.randn_like(like))
+        super().__init__(call, [x], parameters, lambda like, _: torch.randn_like(like))
         self.x = x
 
 
