@@ -32,7 +32,7 @@ PLUGIN = Path(__file__).parent / "planted.py"
 SHAPE = LayerShape(batch=32, length=40, hidden=64, inputs=2)
 SHORT = float(os.environ.get("PROOF_SHARE", "1"))
 """A share of the comparisons, to try the proof out."""
-EQUAL, PLANTED, BUSY = (max(2, round(SHORT * n)) for n in (25, 40, 20))
+EQUAL, PLANTED, BUSY = (max(2, round(SHORT * n)) for n in (50, 40, 20))
 OTHERS = max(2, round(SHORT * 10))
 EQUALS = {"gru@fused": "fused", "rnn@numpy": "numpy", "gru_reset_before@eager": "eager"}
 """More pairs against themselves, at a shape of their own."""
