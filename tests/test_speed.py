@@ -69,7 +69,7 @@ CHEATS = {
     "by_content": "on numbers it had not seen took",
     "tired": "gradient of",
 }
-QUESTIONS |= {name: {"backend": name, "versus": "nothing"} for name in (*CHEATS, "sloping")}
+QUESTIONS |= {name: {"backend": name, "versus": "nothing"} for name in (*CHEATS, "sloping", "kept_waiting")}
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +160,10 @@ def test_a_worker_that_cannot_go_on_says_why(answers, backend, message):
 def test_a_backend_that_spares_itself_the_work_is_rejected(answers, backend):
     assert answers[backend]["reason"].startswith(f"rejected: rnn@{backend} was timed, and then ")
     assert CHEATS[backend] in answers[backend]["reason"]
+
+
+def test_a_backend_kept_from_the_processor_is_not_taken_for_a_cheat(answers):
+    assert answers["kept_waiting"]["reason"] == "ok: "
 
 
 def test_a_trial_without_the_other_side_is_refused(answers):

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator
-from itertools import count, islice
+from itertools import count, islice, takewhile
 from typing import Any
 
 import torch
@@ -22,9 +22,10 @@ from harness.unroll import unroll
 
 CHECKED = 16
 """How many steps of the sequence are compared: a loop in Python takes about a tenth of a millisecond a step."""
-TRIES = 4
+TRIES, ROUNDS = 4, 3
 SUSPICIOUS = 2.0
-"""New numbers may take so many times as long as those just seen, for caches and neighbours; all but once is a trick."""
+"""New numbers may take so many times as long as those just seen, for caches and neighbours. It is a trick where all
+tries but one say so, in every round: a trick always shows, and what else runs on the machine does not."""
 
 
 class CellLoop(CellLayer):
@@ -62,27 +63,35 @@ def objection(trial: Trial, side: tuple[Subject, str], catalog: Catalog, step: S
 
 
 def _remembered(step: Step, xs: Iterator[Tensor]) -> str:
-    """Whether either mode is faster on numbers it has had than on new ones, all but once in `TRIES` tries.
-
-    Before each call numbers are drawn and put in place, new ones or the old ones again: caches are alike.
-    """
+    """Whether either mode is faster on numbers it has had than on new ones."""
     known = next(xs)
     for name, work in (("train step", step.train), ("forward pass", step.forward)):
         _seconds(step, work, known)
-        ratios = []
-        for x in islice(xs, TRIES):
-            new, _ = _seconds(step, work, x), next(xs)
-            ratios.append(new / _seconds(step, work, known))
-        ratio = sorted(ratios)[1]
-        if ratio > SUSPICIOUS:
-            return f"a {name} on numbers it had not seen took {ratio:.1f} times as long as on others, or longer"
+        rounds = (_ratio(step, work, known, xs) for _ in range(ROUNDS))
+        ratios = list(takewhile(lambda ratio: ratio > SUSPICIOUS, rounds))
+        if len(ratios) == ROUNDS:
+            return f"a {name} on numbers it had not seen took {min(ratios):.1f} times as long as on others, or longer"
     return ""
 
 
+def _ratio(step: Step, work: Callable[[], None], known: Tensor, xs: Iterator[Tensor]) -> float:
+    """Time on new numbers over time on known ones, the second least of `TRIES`.
+
+    Before each call numbers are drawn and put in place, new ones or the old ones again: caches are alike.
+    """
+    ratios = []
+    for x in islice(xs, TRIES):
+        new, _ = _seconds(step, work, x), next(xs)
+        ratios.append(new / _seconds(step, work, known))
+    return sorted(ratios)[1]
+
+
 def _seconds(step: Step, work: Callable[[], None], x: Tensor) -> float:
+    """One call's time: the processor's, which no neighbour takes from, or a GPU's from end to end."""
+    clock = time.perf_counter if x.is_cuda else time.process_time
     step.renew(x)
     step.synchronise()
-    began = time.perf_counter()
+    began = clock()
     work()
     step.synchronise()
-    return time.perf_counter() - began
+    return clock() - began
