@@ -5,16 +5,18 @@ from pathlib import Path
 
 from harness.executors.local import Started, Waiting
 from harness.record import Record
+from harness.trial import Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """The run has a folder; so many of its trials are answered already, so many are still to run."""
+    """The run has a folder; so many of its trials are answered already, so many are still to run: `trials`."""
 
     folder: Path
     answered: int
     missing: int
     repaired: int
+    trials: tuple[Trial, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,10 @@ from harness.store import Results
 from harness.trial import Trial
 
 
+ANSWERED = "answered"
+"""The state of a planned trial that is not run again."""
+
+
 def run(grid: Grid, catalog: Catalog, options: RunOptions, stopping: Stopping) -> Generator[Event, None, None]:
     """Plans the grid, runs what has no answer yet, records every trial.
 
@@ -30,12 +34,13 @@ def run(grid: Grid, catalog: Catalog, options: RunOptions, stopping: Stopping) -
         results = stack.enter_context(Results(options.results))
         session = Session(planned, catalog, options, results, stack.enter_context(scratch()))
         stack.callback(session.close)
-        missing = len(session.missing(planned.trials))
+        missing = session.missing(planned.trials)
         yield Opened(
             folder=session.writer.folder,
-            answered=len(planned.trials) - missing,
-            missing=missing,
+            answered=len(planned.trials) - len(missing),
+            missing=len(missing),
             repaired=session.repaired,
+            trials=tuple(missing),
         )
         slots = options.jobs or machine.allowed_cores()
         yield from session.ask(planned.of("conformance"), slots, stopping)
@@ -54,7 +59,7 @@ def still_missing(
     for trial in planned.trials:
         answer = found.get((trial.id, bases.of(trial).digest))
         if answer and answer.status.answers:
-            yield trial, "answered"
+            yield trial, ANSWERED
         elif answer:
             yield trial, f"to be tried again: {answer.status}"
         else:

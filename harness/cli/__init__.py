@@ -1,16 +1,19 @@
 """The command `harness`: one file a verb, each loaded when it is asked for."""
 
 import importlib
-import io
+import os
 import sys
 
 import click
 
+from harness.cli import signs
+from harness.cli.telling import tell
 from harness.errors import HarnessError
 
 VERBS = {
     "run": "Run a grid: what has an answer already is not run again.",
     "plan": "Show what a run would do, and what is answered already.",
+    "demo": "Train RNN, LSTM and GRU to remember two numbers, and explain what came out.",
     "list": "List cells, backends, tasks, grids and plugins.",
     "show": "Show a trial's question, answer and log; or what a backend runs for a cell.",
     "compare": "Compare two sides, or a side with another revision: faster, smaller, better?",
@@ -43,7 +46,17 @@ class Verbs(click.Group):
             formatter.write_dl(list(VERBS.items()))
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+COMPLETION = """\b
+After Tab the shell names cells, tasks, pairs and grids, once its start file has
+  bash  eval "$(_HARNESS_COMPLETE=bash_source harness)"
+  zsh   eval "$(_HARNESS_COMPLETE=zsh_source harness)"
+  fish  _HARNESS_COMPLETE=fish_source harness | source
+"""
+
+
+@click.group(
+    cls=Verbs, epilog=COMPLETION, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(package_name="cell-harness", prog_name="harness")
 def harness() -> None:
     """Compare recurrent cells on grids of accuracy, speed and memory."""
@@ -51,17 +64,19 @@ def harness() -> None:
 
 def main() -> None:
     """The entry point: exit 0 done, 1 something failed, 2 usage, 130 interrupted."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal that knows no × shall show a ?, not a traceback
-            stream.reconfigure(errors="replace")
+    signs.install()
+    if "_HARNESS_COMPLETE" in os.environ:
+        from harness.cli import completion
+
+        completion.install()
     try:
-        sys.exit(harness.main(standalone_mode=False) or 0)
+        sys.exit(harness.main(prog_name="harness", standalone_mode=False) or 0)
     except HarnessError as error:
-        click.echo(f"error: {error.message}", err=True)
+        tell(f"error: {error.message}", hanging=2, err=True)
         if error.detail:
             click.echo(error.detail, err=True)
         if error.hint:
-            click.echo(f"hint: {error.hint}", err=True)
+            tell(f"hint: {error.hint}", hanging=2, err=True)
         sys.exit(2)
     except click.ClickException as error:
         error.show()

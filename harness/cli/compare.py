@@ -10,7 +10,9 @@ from typing import Any
 import click
 
 from harness import machine, plugins, store
+from harness.cli.completion import Offered
 from harness.cli.options import json_option, plugin_option, results_option
+from harness.cli.telling import tell
 from harness.compare.claims import Claim
 from harness.compare.conditions import ASKED_OF, Condition, Ruling, parse_condition
 from harness.compare.laboratory import TIMING, Circumstances
@@ -35,10 +37,16 @@ UNDECIDED = 3
 
 
 @click.command(name="compare")
-@click.argument("a")
-@click.argument("b", required=False)
+@click.argument("a", type=Offered("sides", listed=False))
+@click.argument("b", required=False, type=Offered("sides", listed=False))
 @click.option("--base", metavar="REV", help="Compare A with itself at a git revision, instead of with B.")
-@click.option("--measures", default="speed,memory", show_default=True, help="A list out of speed, memory, accuracy.")
+@click.option(
+    "--measures",
+    type=Offered(MEASURES),
+    default="speed,memory",
+    show_default=True,
+    help="A list out of speed, memory, accuracy.",
+)
 @click.option("--shape", "shapes", multiple=True, help="B32,T40,H64,I2: batch, length, hidden, inputs. Repeatable.")
 @click.option("--device", default="cpu", show_default=True, type=click.Choice(["cpu", "cuda"]))
 @click.option("--dtype", default="float32", show_default=True, help="float32, float64, tf32, bfloat16, float16.")
@@ -88,10 +96,10 @@ def command(
                     if isinstance(one, Claim):
                         claims.append(one)
                         if not as_json:
-                            click.echo(sentence(one))
+                            tell(sentence(one), hanging=10)
                     else:
                         notices.append(one.text)
-                        click.echo(one.text, err=True)
+                        tell(one.text, err=True)
         except KeyboardInterrupt:
             interrupted = True
     if not claims and not interrupted:
@@ -108,7 +116,7 @@ def command(
         }
         click.echo(json.dumps({"schema": 1, "comparisons": comparisons, **told}, ensure_ascii=False))
     for ruled in (*failed, *undecided):
-        click.echo(ruled, err=True)
+        tell(ruled, hanging=2, err=True)
     ctx.exit(130 if interrupted else 1 if failed else UNDECIDED if undecided else 0)
 
 

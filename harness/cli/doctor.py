@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 
 from harness import doctor, machine, plugins
+from harness.cli.completion import Offered
 from harness.cli.options import json_option, results_option
+from harness.cli.telling import tell
 from harness.compare.laboratory import Circumstances
 from harness.compare.notices import Notice
 from harness.compare.pairs import choose, compare_pairs
@@ -21,7 +23,11 @@ from harness.spelling import Spelling, parse
 
 
 @click.command(name="doctor")
-@click.option("--pair", help="What is compared with itself, gru@torch. By default the first cell.")
+@click.option(
+    "--pair",
+    type=Offered("sides", listed=False),
+    help="What is compared with itself, gru@torch. By default the first cell.",
+)
 @click.option("--comparisons", default=12, show_default=True, type=click.IntRange(min=3))
 @results_option
 @json_option
@@ -37,7 +43,7 @@ def command(pair: str | None, comparisons: int, results: Path, as_json: bool) ->
     found = list(doctor.spoilers(facts))
     if not as_json:
         for spoiler in found or [doctor.Spoiler(what="nothing that spoils timings was seen", hint="")]:
-            click.echo(f"• {spoiler.what}" + (f" ({spoiler.hint})" if spoiler.hint else ""))
+            tell(f"• {spoiler.what}" + (f" ({spoiler.hint})" if spoiler.hint else ""), hanging=2)
     grid, catalog = load_grid("quick"), plugins.load()
     circumstances = Circumstances(shapes=grid.speed[:1] * comparisons, measures=("speed",), timing=TimingSettings())
     wanted = parse(pair) if pair else Spelling(next(iter(catalog.cells)), backend=None)
@@ -50,15 +56,15 @@ def command(pair: str | None, comparisons: int, results: Path, as_json: bool) ->
     ):
         for one in comparing:
             if isinstance(one, Notice):
-                click.echo(one.text, err=True)
+                tell(one.text, err=True)
                 continue
             claims.append(one)
             if not as_json:
-                click.echo(f"  {sentence(one)}", err=True)
+                tell(f"  {sentence(one)}", hanging=4, err=True)
     noise = doctor.noise_of(claims, machine.fingerprint(facts))
     path = keep(noise, results)
     if as_json:
         spoiled = [asdict(spoiler) for spoiler in found]
         click.echo(json.dumps({"schema": 1, "spoilers": spoiled, "noise": asdict(noise)}, ensure_ascii=False))
     else:
-        click.echo(f"• {noise} → {path}")
+        tell(f"• {noise} → {path}", hanging=2)

@@ -9,6 +9,7 @@ import click
 from harness import plugins
 from harness.choosing import why_not
 from harness.cli.options import json_option, plugin_option
+from harness.cli.telling import tell
 from harness.grid import load_grid, shipped_grids
 from harness.options import options_of
 from harness.plugins import Catalog
@@ -36,13 +37,13 @@ def command(kind: str | None, plugins: tuple[Path, ...], as_json: bool) -> None:
         click.echo(name)
         width = max((len(row["name"]) for row in rows), default=0)
         for row in rows:
-            click.echo(f"  {row['name']:<{width}}  {row['title']}")
+            tell(f"  {row['name']:<{width}}  {row['title']}", hanging=width + 4)
             for note in row["notes"]:
-                click.echo(f"  {'':<{width}}  · {note}")
+                tell(f"  {'':<{width}}  · {note}", hanging=width + 6)
     if missing:
         click.echo("missing")
         for entry in missing:
-            click.echo(f"  {entry['name']}: {entry['reason']}")
+            tell(f"  {entry['name']}: {entry['reason']}", hanging=4)
 
 
 def _load(files: tuple[Path, ...]) -> Catalog:

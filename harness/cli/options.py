@@ -7,7 +7,9 @@ from typing import Any, TypeVar
 import click
 
 from harness import machine
-from harness.grid import Grid, load_grid
+from harness.cli.completion import Offered
+from harness.grid import DTYPES, MEASURES, Grid, load_grid
+from harness.matching import MATCHINGS
 from harness.selection import Selection, select
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -35,19 +37,41 @@ _SET = (
     "shape.hidden=128 (speed and memory). Repeatable."
 )
 _SELECTION = (
-    click.option("--grid", default="quick", show_default=True, help="A shipped grid by name, or a TOML file."),
-    click.option("--cells", help="all, or a list: lstm,gru or lstm[forget_bias=1] or lstm@fused[recompute=16]."),
-    click.option("--backends", help="all, or a list of names."),
-    click.option("--tasks", help="all, or a list: adding,g2p or adding[length=200]."),
-    click.option("--measures", help="A list out of accuracy, gradients, speed, memory."),
+    click.option(
+        "--grid",
+        type=Offered("grids", listed=False),
+        default="quick",
+        show_default=True,
+        help="A shipped grid by name, or a TOML file.",
+    ),
+    click.option(
+        "--cells",
+        type=Offered("cells"),
+        help="all, or a list: lstm,gru or lstm[forget_bias=1] or lstm@fused[recompute=16].",
+    ),
+    click.option("--backends", type=Offered("backends"), help="all, or a list of names."),
+    click.option("--tasks", type=Offered("tasks"), help="all, or a list: adding,g2p or adding[length=200]."),
+    click.option("--measures", type=Offered(MEASURES), help="A list out of accuracy, gradients, speed, memory."),
     click.option("--seeds", type=int, help="How many seeds, for every task."),
     click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help=_SET),
-    click.option("--device", help="cpu (the default) or cuda."),
-    click.option("--dtype", help="float32, float64, tf32, bfloat16, float16: for speed and memory."),
+    click.option("--device", type=Offered(("cpu", "cuda"), listed=False), help="cpu (the default) or cuda."),
+    click.option(
+        "--dtype",
+        type=Offered(DTYPES, listed=False),
+        help="float32, float64, tf32, bfloat16, float16: for speed and memory.",
+    ),
     click.option("--timeout", type=float, help="Seconds a trial may take."),
     click.option("--accuracy-on", help="auto, all or a backend: who trains."),
-    click.option("--match", help="hidden, parameters or state: what the reference cell and the others have alike."),
-    click.option("--reference", help="The cell whose parameters or state the others match; the first by default."),
+    click.option(
+        "--match",
+        type=Offered(MATCHINGS, listed=False),
+        help="hidden, parameters or state: what the reference cell and the others have alike.",
+    ),
+    click.option(
+        "--reference",
+        type=Offered("cells", listed=False),
+        help="The cell whose parameters or state the others match; the first by default.",
+    ),
 )  # fmt: skip
 
 

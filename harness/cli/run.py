@@ -12,6 +12,7 @@ from harness import plugins
 from harness.cli.options import chosen_grid, full_option, json_option, plugin_option, results_option, selection_options
 from harness.cli.progress import Progress
 from harness.cli.showing import show_report
+from harness.cli.watching import Watch
 from harness.errors import HarnessError
 from harness.events import Opened
 from harness.executors.stopping import Stopping
@@ -28,6 +29,7 @@ from harness.session import RunOptions
     "--memory-limit", type=float, metavar="GIB", help="What a trial may hold; by default its share of what is free."
 )
 @click.option("--fresh", is_flag=True, help="Ask again what has an answer already.")
+@click.option("--watch", is_flag=True, help="Show a live table: what runs, what is done, who solved how much.")
 @full_option
 @json_option
 @click.pass_context
@@ -40,6 +42,7 @@ def command(
     jobs: int | None,
     memory_limit: float | None,
     fresh: bool,
+    watch: bool,
     full: bool,
     as_json: bool,
     **selection: Any,
@@ -57,7 +60,7 @@ def command(
     folder = None
     with (
         Stopping() as stopping,
-        Progress(stopping) as progress,
+        (Watch if watch else Progress)(stopping) as progress,
         closing(run(grid, catalog, options, stopping)) as events,
     ):
         for event in events:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from harness.choosing import why_not
+from harness.cli.completion import Offered
 from harness.cli.options import json_option, plugin_option, results_option
 from harness.cli.recorded import recorded
 from harness.errors import HarnessError
@@ -16,7 +17,7 @@ from harness.spelling import Spelling, parse
 
 
 @click.command(name="show")
-@click.argument("id")
+@click.argument("id", type=Offered("sides", listed=False))
 @plugin_option
 @results_option
 @json_option

@@ -5,6 +5,7 @@ import shutil
 
 import click
 
+from harness.cli.telling import NARROWEST
 from harness.store import RunView
 
 
@@ -24,5 +25,5 @@ def show_report(view: RunView, *, as_json: bool, full: bool = False) -> None:
         click.echo(json.dumps(document, ensure_ascii=False))
     else:
         width = shutil.get_terminal_size((100, 24)).columns
-        print_report(view, Console(width=max(60, width)), full=full)
+        print_report(view, Console(width=max(NARROWEST, width)), full=full)
     click.echo(f"\n{len(written)} files in {view.folder}", err=True)

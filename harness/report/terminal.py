@@ -24,7 +24,10 @@ def print_report(run: RunView, console: Console, *, full: bool = False) -> None:
         console.print()
         console.print(Text(shown.title, style="bold"))
         fitted = _fitting(shown, console.width)
-        console.print(_table(fitted, console.width))
+        if _least_total(fitted) <= console.width:
+            console.print(_table(fitted, console.width))
+        else:
+            _print_rows(fitted, console)
         if fitted.note:
             console.print(Padding(Text(fitted.note, style="dim"), (0, 1)))
     console.print()
@@ -51,6 +54,15 @@ def _table(shown: Shown, width: int) -> Table:
     return table
 
 
+def _print_rows(shown: Shown, console: Console) -> None:
+    """Row under row, a line a column: for a terminal on which the columns have no room beside each other."""
+    for first, *others in shown.rows:
+        console.print(Text(first, style="bold"))
+        for name, cell in zip(shown.columns[1:], others, strict=True):
+            if cell:
+                console.print(Padding(Text(f"{name}: {cell}"), (0, 0, 0, 2)))
+
+
 def _fitting(shown: Shown, width: int) -> Shown:
     """Without as many optional columns as there is no room for; all of them are in the files."""
     for name in shown.optional:
@@ -60,15 +72,13 @@ def _fitting(shown: Shown, width: int) -> Shown:
     return shown
 
 
-def _widths(shown: Shown, width: int) -> list[int | None]:
-    """A width for each column: its longest word, and its longest text as long as there is room; None if there is none.
+def _widths(shown: Shown, width: int) -> list[int]:
+    """A width for each column: its longest word, and its longest text as long as there is room.
 
     rich's own way may take from a column more than the column has to give, and then cuts the last ones off.
     """
     room = width - _least_total(shown)
-    if room < 0:
-        return [None] * len(shown.columns)
-    found: list[int | None] = []
+    found: list[int] = []
     for place in range(len(shown.columns)):
         least = _least_width(shown, place)
         more = max(len(text[place]) for text in (shown.columns, *shown.rows)) - least
