@@ -19,7 +19,7 @@ ALONE = "speed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """`seconds` on so many `cores` for the `known` trials, from so many `records`; of `unknown` ones nothing is known."""
+    """`seconds` on so many `cores` for the `known` trials, by so many `records`; `unknown` ones have no like."""
 
     seconds: float
     cores: int
@@ -59,7 +59,7 @@ def forecast(trials: Iterable[Trial], history: Mapping[str, list[float]], cores:
 
 
 def seconds_by_likeness(results: Path, fingerprint: str) -> dict[str, list[float]]:
-    """The seconds of every trial that came to an end on this machine, by what it shares with others: all but its seed."""
+    """The seconds of every trial that ended on this machine, by what like ones share: all but the seed."""
     found: dict[str, list[float]] = {}
     for folder in run_folders(results):
         for line in journal.scan(folder / RECORDS):

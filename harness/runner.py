@@ -18,7 +18,6 @@ from harness.session import RunOptions, Session
 from harness.store import Results
 from harness.trial import Trial
 
-
 ANSWERED = "answered"
 """The state of a planned trial that is not run again."""
 

@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-from recorded import ADDING, adding_record, record, subject, training_trial, values
 
 from harness.trial import Trial
+from recorded import ADDING, adding_record, record, subject, training_trial, values
 
 CLASSIC = {"rnn": [None] * 6, "lstm": [575, 600, 600, 625, 650, 500], "gru": [200, 225, 225, 200, 225, 200]}
 """By cell and seed, the steps to solve: what is usually seen."""

@@ -19,7 +19,7 @@ ROOMS = [
     {"cli", "__main__"},
     {"compare", "demo", "doctor", "track"},
     {"runner", "session", "replay", "events", "report", "results", "doors"},
-    {"executors", "isolation", "planning", "basis", "store", "answered"},
+    {"executors", "isolation", "planning", "basis", "store", "answered", "forecast"},
     {"measures", "conformance"},
     {"training"},
     {"model"},

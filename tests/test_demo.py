@@ -3,12 +3,11 @@
 import math
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
-from browser import browser, look, served
-from demonstrated import AFTER, BEFORE, CLASSIC, demonstrated
 
+from browser import browser, look, served
+from demonstrated import BEFORE, CLASSIC, demonstrated
 from harness.cell import Cell
 from harness.demo import LANGUAGES, equations, sentences
 from harness.demo.language import Language, particle
@@ -37,7 +36,7 @@ def test_where_the_rnn_fails_the_page_says_so(story):
     assert "The RNN forgot. LSTM and GRU remembered." in words
     assert "RNN: none of 6 seeds solved the task within 1,000 steps." in words
     assert "about that of always saying 1" in words
-    assert "LSTM, what does not" not in words
+    assert "agrees with the explanation" in words
     assert "what hears the whole sequence (LSTM and GRU) solved the task with every seed, what does not (RNN)" in words
 
 
@@ -62,7 +61,7 @@ def test_solving_without_hearing_is_not_explained_away(story):
 
 
 def test_forgetting_alike_and_a_bias_that_helps_are_claimed_only_where_measured(story):
-    assert "forget alike: 1 % is left after 9, 8, 9 steps" in told(story())
+    assert "forget alike: 1 % is left after 9, 8 and 9 steps" in told(story())
     assert "hears further from the start: 21 steps instead of 8" in told(story())
     unlike = told(story(before=BEFORE | {"lstm": 30, "biased": 20}))
     assert "do not forget alike" in unlike
@@ -96,15 +95,6 @@ def names(text: str) -> set[str]:
     inside = re.findall(r"\{[{%](.*?)[%}]\}", text)
     found = {name for part in inside for name in re.findall(r"\b(?:story|cell|one|rnn|lstm|biased)\.[\w.]+", part)}
     return {name for name in found if not name.endswith(".name")}
-
-
-def test_no_text_of_the_catalogues_is_left_over(story):
-    folder = Path(sentences.__file__).parent
-    sources = "".join(path.read_text("utf-8") for path in [*folder.glob("*.py"), *folder.glob("pages/*.html")])
-    built = ("cell.", "next.", "gates.", "numbers.", "solving.", "instead.", "change.", "reach.")
-    for key in Language("en", {}).texts:
-        head = key.rpartition(".")[0]
-        assert key in sources or f"{head}." in built or key.endswith(".heading"), key
 
 
 @pytest.mark.parametrize(

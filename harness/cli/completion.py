@@ -31,7 +31,7 @@ def install() -> None:
     add_completion_class(Bash)
 
 
-class Offered(click.ParamType):
+class Offered(click.ParamType[str]):
     """A text as typed; after Tab, the names that may stand there, one or, in a `listed` text, several.
 
     `kind`: cells, sides (a cell or a cell on a backend), tasks, backends, grids, or the names themselves.

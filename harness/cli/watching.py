@@ -1,4 +1,4 @@
-"""`harness run --watch`: who runs, what is done, who has solved how much, as a table that is drawn anew at each event."""
+"""`harness run --watch`: what runs, what is done, who solved how much, as a table drawn anew at each event."""
 
 import time
 from collections.abc import Callable, Iterable

@@ -81,23 +81,27 @@ class _Reader:
                 return self._name(node.id), ATOM
             case ast.Constant(value=int() | float() as number):
                 return tag("mn", f"{number:g}"), ATOM
-            case ast.Subscript(value=ast.Name(id="p"), slice=ast.Constant(value=str() as name)):
-                return _parameter(name), ATOM
-            case ast.Attribute(value=ast.Subscript() as parameter, attr="T"):
-                return self._expression(parameter)
+            case ast.Subscript() | ast.Attribute(value=ast.Subscript(), attr="T"):
+                return _parameter(node), ATOM
             case ast.BinOp(left=left, op=ast.MatMult(), right=right):
                 return tag("mrow", self._bound(right, PRODUCT), self._bound(left, PRODUCT)), PRODUCT
             case ast.BinOp(left=left, op=op, right=right) if type(op) in SIGNS:
                 binds, sign = SIGNS[type(op)]
                 parts = self._bound(left, binds), tag("mo", sign), self._bound(right, binds + isinstance(op, ast.Sub))
                 return tag("mrow", *parts), binds
-            case ast.Call(func=ast.Attribute(value=ast.Name(id="ops"), attr="split"), args=[whole, _]):
-                name = whole.id if isinstance(whole, ast.Name) else ""
-                return self._expression(self.inlined.get(name, whole))
-            case ast.Call(func=ast.Attribute(value=ast.Name(id="ops"), attr=name), args=[argument]):
-                called = tag("mi", FUNCTIONS.get(name, name))
-                return tag("mrow", called, _bracketed(self._expression(argument)[0])), ATOM
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="ops"), attr=name), args=[argument, *_]):
+                return self._called(name, argument)
         raise _Unreadable
+
+    def _called(self, name: str, argument: ast.expr) -> tuple[Markup, int]:
+        """A function of `ops`; what is split into parts stands for them all, written as one."""
+        if name == "split":
+            whole = argument.id if isinstance(argument, ast.Name) else ""
+            return self._expression(self.inlined.get(whole, argument))
+        if isinstance(argument, ast.List):
+            raise _Unreadable
+        called = tag("mi", FUNCTIONS.get(name, name))
+        return tag("mrow", called, _bracketed(self._expression(argument)[0])), ATOM
 
     def _bound(self, node: ast.expr, binds: int) -> Markup:
         found, own = self._expression(node)
@@ -122,8 +126,13 @@ def _split_name(value: ast.expr) -> str:
     return ""
 
 
-def _parameter(name: str) -> Markup:
-    head, _, rest = name.partition("_")
+def _parameter(node: ast.expr) -> Markup:
+    """p["weight_ih"] or its transpose as W with its index: vectors are columns here, rows there."""
+    match node.value if isinstance(node, ast.Attribute) else node:
+        case ast.Subscript(value=ast.Name(id="p"), slice=ast.Constant(value=str() as name)):
+            head, _, rest = name.partition("_")
+        case _:
+            raise _Unreadable
     shown = tag("mi", PREFIXES.get(head, head))
     return tag("msub", shown, tag("mi", rest)) if rest else shown
 

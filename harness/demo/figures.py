@@ -15,6 +15,10 @@ BESIDE, ABOVE, BELOW = 46.0, 28.0, 42.0
 """Room at the left, above and below a panel, for numbers and titles."""
 CHAIN = 4
 """Cells drawn of the chain."""
+HIGHEST = 3.0
+"""Times the baseline where the error's scale ends: some first steps overshoot."""
+CLOSE = 40.0
+"""Units between two marks, below which their numbers would cover each other."""
 
 Say = Callable[..., str]
 """A text of the catalogue by its key, with values put in."""
@@ -22,23 +26,24 @@ Say = Callable[..., str]
 
 def sample(story: Story, say: Say) -> Markup:
     """A sequence as bars; the marked numbers stand out, their sum below."""
-    one, top, bottom = story.sample, 34.0, 118.0
-    wide = (WIDTH - 20) / len(one.numbers)
-    parts = []
+    one, top, bottom = story.sample, 30.0, 114.0
+    wide, parts = (WIDTH - 20) / len(one.numbers), []
+    near = wide * (one.marked[1] - one.marked[0]) < CLOSE
+    anchors = iter(("end", "start") if near else ("middle", "middle"))
     for place, (number, mark) in enumerate(zip(one.numbers, one.marks, strict=True)):
-        x, height = 10 + wide * place, float(number) * (bottom - top)
-        drawn = "marked" if mark else "bar"
+        x, height, drawn = 10 + wide * place, float(number) * (bottom - top), "marked" if mark else "bar"
+        middle = x + 0.36 * wide
+        if mark:
+            parts.append(tag("line", x1=middle, x2=middle, y1=bottom - height, y2=top - 6, class_="leader"))
+            parts.append(label(min(max(middle, 16.0), WIDTH - 16), 18, f"{number:.2f}", f"value {next(anchors)}"))
+            parts.append(tag("path", d=_bow(middle, bottom + 15), class_="bow"))
         parts.append(tag("rect", x=x, y=bottom - height, width=0.72 * wide, height=height, class_=drawn))
         parts.append(tag("rect", x=x, y=bottom + 6, width=0.72 * wide, height=7.0, class_=f"{drawn} mark"))
-        if mark:
-            middle = min(max(x + 0.36 * wide, 22.0), WIDTH - 22)
-            parts.append(label(middle, bottom - height - 7, f"{number:.2f}", "value middle"))
-            parts.append(tag("path", d=_bow(x + 0.36 * wide, bottom + 15), class_="bow"))
     first, second = one.numbers[one.marks > 0]
-    parts.append(label(WIDTH / 2, 186, f"{first:.2f} + {second:.2f} = {one.answer:.2f}", "sum middle"))
+    parts.append(label(WIDTH / 2, 182, f"{first:.2f} + {second:.2f} = {one.answer:.2f}", "sum middle"))
     parts.append(label(10, bottom + 30, say("sample.first"), "tick"))
     parts.append(label(WIDTH - 10, bottom + 30, say("sample.last"), "tick end"))
-    return picture(196, say("sample.name"), say("sample.told"), *parts)
+    return picture(190, say("sample.name"), say("sample.told"), *parts)
 
 
 def chain(say: Say) -> Markup:
@@ -49,9 +54,9 @@ def chain(say: Say) -> Markup:
         parts.append(tag("rect", x=x, y=44, width=50, height=38, rx=8, class_="cell"))
         parts.append(label(x + 25, 67, say("chain.cell"), "middle"))
         parts.append(_arrow(x + 25, 118, x + 25, 85))
-        parts.append(label(x + 25, 134, f"x{_sub(t)}", "middle symbol"))
+        parts.append(_symbol(x + 25, 134, "x", t))
         if place < CHAIN - 2:
-            parts += [_arrow(x + 51, 63, x + 83, 63), label(x + 67, 56, f"h{_sub(t)}", "middle symbol")]
+            parts += [_arrow(x + 51, 63, x + 83, 63), _symbol(x + 67, 55, "h", t)]
     parts += [_arrow(241, 63, 273, 63), label(257, 56, "…", "middle")]
     parts += [_arrow(299, 43, 299, 24), label(299, 16, say("chain.answer"), "middle")]
     return picture(142, say("chain.name"), say("chain.told"), *parts)
@@ -60,43 +65,47 @@ def chain(say: Say) -> Markup:
 def learning(story: Story, say: Say) -> Markup:
     """The error by optimiser steps: every training thin, their median thick."""
     told = [one for one in story.told.values() if one.courses]
-    least = min((float(y.min()) for one in told for _, y in one.courses), default=story.criterion.threshold)
-    low = min(least, story.criterion.threshold) / 1.5
+    scores = [score for one in told for _, score in one.courses] or [np.array([story.baseline])]
+    low = min(story.criterion.threshold, *(float(score.min()) for score in scores)) / 1.5
+    high = HIGHEST * story.baseline
     panel = Panel(
-        x=Scale(low=0, high=story.budget, start=BESIDE, end=WIDTH - 12),
-        y=Scale(low=low, high=0.5, start=252, end=ABOVE + 8, log=True),
+        x=Scale(low=0, high=story.budget, start=BESIDE, end=WIDTH - 18),
+        y=Scale(low=low, high=high, start=252, end=ABOVE, log=True),
     )
-    ticks = [(value, f"{value:g}") for value in (0.1, 0.01, 0.001, 1e-4) if low <= value]
-    parts = [panel.axes(round_steps(story.budget), ticks, say("learning.across"), say("learning.up"))]
-    parts += [
-        panel.level(story.baseline, say("learning.baseline")),
-        panel.level(0.5 * story.baseline, say("learning.one")),
-    ]
-    parts.append(panel.level(story.criterion.threshold, say("learning.solved"), "goal"))
-    for one in told:
-        parts += [panel.line(x, y, f"{one.key} thin") for x, y in one.courses]
+    ticks = [(tick, f"{tick:g}") for tick in (1.0, 0.1, 0.01, 1e-3, 1e-4, 1e-5) if low <= tick <= high]
+    lines = [panel.line(x, y, f"{one.key} thin") for one in told for x, y in one.courses]
     for one in told:
         if one.curve is not None:
             known = np.isfinite(one.curve.median)
-            parts.append(panel.line(one.curve.step[known], one.curve.median[known], one.key))
+            lines.append(panel.line(one.curve.step[known], one.curve.median[known], one.key))
+    parts = [
+        panel.axes(round_steps(story.budget), ticks, say("learning.across"), say("learning.up")),
+        panel.within(*lines),
+        panel.level(story.baseline, say("learning.baseline")),
+        panel.level(0.5 * story.baseline, say("learning.one")),
+        panel.level(story.criterion.threshold, say("learning.solved"), "goal"),
+    ]
     return picture(252 + BELOW, say("learning.name"), say("learning.told"), *parts)
 
 
 def reach(story: Story, say: Say, *, trained: bool) -> Markup:
-    """The share of a gradient that arrives, by lag, with a band from the least to the greatest seed."""
+    """The share of a gradient that arrives, by lag: every seed thin, their median thick."""
     panel = Panel(
-        x=Scale(low=0, high=story.lags, start=BESIDE, end=WIDTH - 12),
-        y=Scale(low=FLOOR, high=_highest(story), start=230, end=ABOVE + 8, log=True),
+        x=Scale(low=0, high=story.lags, start=BESIDE, end=WIDTH - 18),
+        y=Scale(low=FLOOR, high=_highest(story), start=230, end=ABOVE, log=True),
     )
     ticks = [(value, f"{100 * value:g} %") for value in (1.0, 0.1, 0.01, 0.001)]
-    parts = [_forgotten(panel, say("reach.forgotten"))]
-    parts.append(panel.axes(round_steps(story.lags), ticks, say("reach.across"), say("reach.up")))
-    for key, hearing in _hearings(story, trained=trained):
-        if hearing.norms.size:
-            lag = np.arange(hearing.norms.shape[1], dtype=float)
-            parts.append(panel.band(lag, hearing.norms.min(axis=0), hearing.norms.max(axis=0), key))
-            parts.append(panel.line(lag, np.median(hearing.norms, axis=0), key))
+    found = [(key, hearing) for key, hearing in _hearings(story, trained=trained) if hearing.norms.size]
+    lag = np.arange(story.length, dtype=float)
+    lines = [panel.line(lag[: len(norm)], norm, f"{key} thin") for key, heard in found for norm in heard.norms]
+    for key, heard in found:
+        lines.append(panel.line(lag[: heard.norms.shape[1]], np.median(heard.norms, axis=0), key))
     stage = "after" if trained else "before"
+    parts = [
+        _forgotten(panel, say("reach.forgotten")),
+        panel.axes(round_steps(story.lags), ticks, say("reach.across"), say("reach.up")),
+        panel.within(*lines),
+    ]
     return picture(230 + BELOW, say(f"reach.{stage}"), say(f"reach.{stage}.told"), *parts)
 
 
@@ -155,12 +164,13 @@ def _forgotten(panel: Panel, words: str) -> Markup:
 
 
 def _bow(x: float, y: float) -> str:
-    return f"M{x:.1f} {y:.1f} Q{x:.1f} 160 {(x + WIDTH) / 3:.1f} 168"
+    return f"M{x:.1f} {y:.1f} Q{x:.1f} 156 {(x + WIDTH) / 3:.1f} 164"
 
 
 def _arrow(x1: float, y1: float, x2: float, y2: float) -> Markup:
     return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, class_="arrow", marker_end="url(#tip)")
 
 
-def _sub(t: str) -> str:
-    return {"1": "₁", "2": "₂", "3": "₃", "T": "ₜ"}[t]
+def _symbol(x: float, y: float, name: str, index: str) -> Markup:
+    """A letter with its index."""
+    return tag("text", name, tag("tspan", index, dy=4, class_="index"), x=x, y=y, class_="middle symbol")

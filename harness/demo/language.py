@@ -35,7 +35,7 @@ class Language:
     @property
     def filters(self) -> dict[str, Callable[..., Any]]:
         """How figures, lists and words are written in texts and templates."""
-        figures = {"number": number, "count": count, "setting": setting}
+        figures = {"number": number, "count": count, "setting": setting, "scientific": scientific}
         return {**figures, "lags": self.lags, "range": self.range, "listed": self.listed, "particle": particle}
 
     def say(self, key: str, **values: Any) -> Markup:
@@ -64,6 +64,12 @@ class Language:
         """The least to the greatest seed's lag: `8`, `8–10`."""
         least, most = self.lags(hearing.least), self.lags(hearing.most)
         return least if least == most else f"{least}–{most}"
+
+
+def scientific(value: float) -> Markup:
+    """A small number as a student writes it: 2.2 × 10⁻⁹."""
+    digits, power = f"{value:.1e}".split("e")
+    return Markup("{} × 10<sup>{}</sup>").format(digits, str(int(power)).replace("-", "−"))
 
 
 def particle(word: str, pair: str) -> str:

@@ -8,15 +8,16 @@ import numpy as np
 from markupsafe import Markup
 
 from harness.demo.tags import tag
-from harness.report.groups import Numbers
 
 WIDTH = 360.0
 """Units across: as many pixels as a phone has, so that letters there have the size they are given here."""
+FAR = 1e3
+"""Times less than a logarithmic scale's end, where nothing is drawn any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """From values `low` … `high` to places `start` … `end`; what lies beyond is put on the edge."""
+    """From values `low` … `high` to places `start` … `end`; a logarithm stops far below `low`."""
 
     low: float
     high: float
@@ -26,12 +27,10 @@ class Scale:
 
     def __call__(self, value: float) -> float:
         """The place of a value."""
-        low, high, value = (map(math.log, (self.low, self.high, max(value, self.low)))) if self.log else (
-            self.low,
-            self.high,
-            value,
-        )  # fmt: skip
-        return self.start + (self.end - self.start) * min(max((value - low) / (high - low), 0.0), 1.0)
+        low, high = self.low, self.high
+        if self.log:
+            low, high, value = math.log(low), math.log(high), math.log(max(value, low / FAR))
+        return self.start + (self.end - self.start) * (value - low) / (high - low)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,18 +42,20 @@ class Panel:
 
     def line(self, xs: Iterable[float], ys: Iterable[float], class_: str) -> Markup:
         """A curve through points."""
-        return tag("polyline", points=self._points(xs, ys), class_=f"line {class_}")
+        points = " ".join(f"{self.x(x):.1f},{self.y(y):.1f}" for x, y in zip(xs, ys, strict=True))
+        return tag("polyline", points=points, class_=f"line {class_}")
 
-    def band(self, xs: Numbers, low: Numbers, high: Numbers, class_: str) -> Markup:
-        """The area between two curves."""
-        there, back = self._points(xs, high), self._points(xs[::-1], low[::-1])
-        return tag("polygon", points=f"{there} {back}", class_=f"band {class_}")
+    def within(self, *lines: Markup) -> Markup:
+        """Curves, cut off where they leave the panel."""
+        wide, high = self.x.end - self.x.start, self.y.start - self.y.end
+        place = {"x": self.x.start, "y": self.y.end, "width": wide, "height": high}
+        return tag("svg", *lines, viewBox=" ".join(f"{number:g}" for number in place.values()), **place)
 
     def level(self, value: float, words: str, class_: str = "") -> Markup:
-        """A horizontal line with its name above its right end."""
+        """A horizontal line with its name below its right end."""
         place = self.y(value)
         line = tag("line", x1=self.x.start, x2=self.x.end, y1=place, y2=place, class_=f"level {class_}")
-        return line + label(self.x.end, place - 4, words, "note end")
+        return line + label(self.x.end, place + 12, words, "note end")
 
     def axes(self, xs: Sequence[float], ys: Sequence[tuple[float, str]], across: str, up: str) -> Markup:
         """Grid lines and numbers at some values of both, and what they are: `across` below, `up` above at the left."""
@@ -72,9 +73,6 @@ class Panel:
         parts.append(label((self.x.start + self.x.end) / 2, bottom + 35, across, "title middle"))
         parts.append(label(2, self.y.end - 12, up, "title"))
         return Markup("").join(parts)
-
-    def _points(self, xs: Iterable[float], ys: Iterable[float]) -> str:
-        return " ".join(f"{self.x(x):.1f},{self.y(y):.1f}" for x, y in zip(xs, ys, strict=True))
 
 
 def label(x: float, y: float, words: str, class_: str = "") -> Markup:
