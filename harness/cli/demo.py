@@ -12,6 +12,7 @@ import click
 from harness import plugins
 from harness.cli.options import json_option, results_option
 from harness.cli.progress import Progress
+from harness.cli.telling import tell
 from harness.demo import LANGUAGES
 from harness.events import Opened
 from harness.executors.stopping import Stopping
@@ -50,7 +51,7 @@ def command(ctx: click.Context, lang: str, no_open: bool, results: Path, as_json
     if as_json:
         click.echo(json.dumps({"schema": 1, "run": folder.name, "page": str(path), "told": told}, ensure_ascii=False))
     else:
-        click.echo("\n".join([*told, "", f"→ {path}"]))
+        tell("\n".join([*told, "", f"→ {path}"]), hanging=2)
         if not no_open and sys.stdout.isatty() and _has_screen():
             webbrowser.open(path.resolve().as_uri())
     ctx.exit(130 if interrupted else 0)

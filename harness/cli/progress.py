@@ -3,6 +3,7 @@
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
+from rich.text import Text
 
 from harness.events import Again, Event, Grown, Opened, Parked, Recorded
 from harness.executors.local import Started, Waiting
@@ -21,7 +22,7 @@ class Progress:
         self._stopping = stopping
         self._console = Console(stderr=True)
         self._bar = Bar(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -46,22 +47,21 @@ class Progress:
         """Takes note of one event."""
         if isinstance(event, Opened):
             self._bar.update(self._task, total=event.missing)
-            told = f"{event.answered} answered already, {event.missing} to run → {event.folder}"
-            self._console.print(told, highlight=False, soft_wrap=True)
+            self._say(f"{event.answered} answered already, {event.missing} to run → {event.folder}")
             if event.repaired:
-                self._console.print(f"{event.repaired} damaged line(s) of earlier runs were set aside")
+                self._say(f"{event.repaired} damaged line(s) of earlier runs were set aside")
         elif isinstance(event, Grown | Again):
             total = (self._bar.tasks[0].total or 0) + event.count
             self._bar.update(self._task, total=total)
             if isinstance(event, Again):
-                self._console.print(f"{event.count} trial(s) that the machine ended are asked again", highlight=False)
+                self._say(f"{event.count} trial(s) that the machine ended are asked again")
         elif isinstance(event, Parked):
-            self._console.print(event.reason, highlight=False, soft_wrap=True)
+            self._say(event.reason)
         elif isinstance(event, Started):
             self._running[event.request.trial.id] = str(event.request.trial)
         elif isinstance(event, Waiting):
             if not self._waited:
-                self._console.print(WAITING, highlight=False)
+                self._say(WAITING)
             self._waited = True
         elif isinstance(event, Recorded):
             self._record(event.record)
@@ -71,7 +71,11 @@ class Progress:
         self._running.pop(record.id, None)
         self._bar.advance(self._task)
         if record.status not in (Status.OK, Status.DIVERGED):
-            self._console.print(f"{record.status}: {record.trial}: {record.reason}", highlight=False, soft_wrap=True)
+            self._say(f"{record.status}: {record.trial}: {record.reason}")
+
+    def _say(self, words: str) -> None:
+        """A line: a spelling's brackets are no markup; only a terminal folds it."""
+        self._console.print(Text(words), soft_wrap=not self._console.is_terminal)
 
     def _draw(self) -> None:
         task = self._bar.tasks[0]

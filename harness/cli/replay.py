@@ -10,6 +10,7 @@ import click
 from harness import replay
 from harness.cli.options import json_option, results_option
 from harness.cli.recorded import recorded
+from harness.cli.telling import tell
 from harness.executors.stopping import Stopping
 from harness.locks import WAITING
 from harness.replay import Again, Change, Replay
@@ -59,25 +60,25 @@ def _ask(prepared: Replay, timeout: float) -> Again:
         for event in asked:
             if isinstance(event, Again):
                 return event
-            click.echo(WAITING, err=True)
+            tell(WAITING, err=True)
     raise KeyboardInterrupt
 
 
 def _show_changes(prepared: Replay, run: str) -> None:
     record = prepared.record
-    click.echo(f"{record.trial}\n{record.id} in {run}\n\nchanged since" + ("" if _all(prepared) else ": nothing"))
+    tell(f"{record.trial}\n{record.id} in {run}\n\nchanged since" + ("" if _all(prepared) else ": nothing"))
     for change in _all(prepared):
-        click.echo(f"  {PARTS.get(change.name, change.name)}: {change.before or '–'} → {change.now or '–'}")
-    click.echo(f"{prepared.meaning}\n")
+        tell(f"  {PARTS.get(change.name, change.name)}: {change.before or '–'} → {change.now or '–'}", hanging=4)
+    tell(f"{prepared.meaning}\n")
 
 
 def _show_answer(prepared: Replay, again: Again, differing: list[str]) -> None:
     record, result = prepared.record, again.result
-    click.echo(f"recorded  {record.status}, answer {record.answer}")
-    click.echo(f"now       {result.status}, answer {result.answer or '–'}\n")
+    tell(f"recorded  {record.status}, answer {record.answer}")
+    tell(f"now       {result.status}, answer {result.answer or '–'}\n")
     for line in differing:
-        click.echo(f"  {line}")
-    click.echo("different" if differing else "the same")
+        tell(f"  {line}", hanging=4)
+    tell("different" if differing else "the same")
 
 
 def _all(prepared: Replay) -> tuple[Change, ...]:

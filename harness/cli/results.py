@@ -9,6 +9,7 @@ import click
 
 from harness import machine, plugins
 from harness.cli.options import json_option, plugin_option, results_option
+from harness.cli.telling import tell
 from harness.errors import HarnessError
 from harness.results import exporting, merging, removing, verifying
 from harness.results.exporting import Format
@@ -31,8 +32,8 @@ def verify(ctx: click.Context, results: Path, as_json: bool) -> None:
         click.echo(json.dumps({"schema": 1, "sound": check.is_sound, **asdict(check)}, ensure_ascii=False))
     else:
         for run in check.runs:
-            click.echo("\n".join(_told(run)))
-        click.echo(_verdict(check))
+            tell("\n".join(_told(run)), hanging=4)
+        tell(_verdict(check), hanging=2)
     ctx.exit(0 if check.is_sound else 1)
 
 
@@ -47,7 +48,7 @@ def merge(sources: tuple[Path, ...], results: Path, as_json: bool) -> None:
         found.append(one)
         if not as_json:
             damaged = f", {one.damaged} damaged lines stay there" if one.damaged else ""
-            click.echo(f"{one.source} → {one.name}: {one.new} new, {one.known} known{damaged}")
+            tell(f"{one.source} → {one.name}: {one.new} new, {one.known} known{damaged}")
     if as_json:
         runs = [asdict(one) | {"source": str(one.source)} for one in found]
         click.echo(json.dumps({"schema": 1, "runs": runs}, ensure_ascii=False))
@@ -75,7 +76,7 @@ def rm(word: str | None, stale: bool, yes: bool, plugins: tuple[Path, ...], resu
         raise click.UsageError("wanted a run, the beginning of an id, or --stale: one of them")
     removal = _stale(results, plugins) if word is None else removing.of_word(results, word)
     if removal.kept:
-        click.echo(f"{removal.kept} records are kept: what made them is not loaded or not known", err=True)
+        tell(f"{removal.kept} records are kept: what made them is not loaded or not known", err=True)
     if removal.is_empty:
         click.echo("nothing to remove", err=True)
         return

@@ -12,6 +12,7 @@ from harness import plugins
 from harness.cli.options import chosen_grid, full_option, json_option, plugin_option, results_option, selection_options
 from harness.cli.progress import Progress
 from harness.cli.showing import show_report
+from harness.cli.telling import tell
 from harness.cli.watching import Watch
 from harness.errors import HarnessError
 from harness.events import Opened
@@ -55,7 +56,7 @@ def command(
     grid = chosen_grid(**selection)
     catalog = _load(plugins)
     for missing in catalog.missing:
-        click.echo(f"missing: {missing.name}: {missing.reason}", err=True)
+        tell(f"missing: {missing.name}: {missing.reason}", hanging=2, err=True)
     options = RunOptions(results=results, plugin_files=plugins, jobs=jobs, memory=memory, fresh=fresh)
     folder = None
     with (

@@ -10,6 +10,7 @@ from harness.choosing import why_not
 from harness.cli.completion import Offered
 from harness.cli.options import json_option, plugin_option, results_option
 from harness.cli.recorded import recorded
+from harness.cli.telling import tell
 from harness.errors import HarnessError
 from harness.plugins import load
 from harness.record import Record
@@ -34,17 +35,17 @@ def command(id: str, plugins: tuple[Path, ...], results: Path, as_json: bool) ->
     if as_json:
         click.echo(json.dumps({"schema": 1, "run": run, "record": _plain(record)}, ensure_ascii=False))
         return
-    click.echo(f"{record.trial}\n{record.id} in {run}, {len(found)} record(s)\n")
+    tell(f"{record.trial}\n{record.id} in {run}, {len(found)} record(s)\n")
     click.echo("question")
     for name, value in record.trial.to_plain().items():
-        click.echo(f"  {name:<12} {json.dumps(value, ensure_ascii=False)}")
-    click.echo(f"\nanswer: {record.status}" + (f", {record.reason}" if record.reason else ""))
+        tell(f"  {name:<12} {json.dumps(value, ensure_ascii=False)}", hanging=15)
+    tell(f"\nanswer: {record.status}" + (f", {record.reason}" if record.reason else ""))
     for name, measured in record.values.items():
-        click.echo(f"  {name:<32} {measured.value} {measured.unit}".rstrip())
-    click.echo(f"  {'seconds':<32} {record.seconds:g} s\n  {'attempts':<32} {record.attempts}")
+        tell(f"  {name:<32} {measured.value} {measured.unit}".rstrip(), hanging=4)
+    tell(f"  {'seconds':<32} {record.seconds:g} s\n  {'attempts':<32} {record.attempts}")
     if record.waited:
-        click.echo(f"  {'waited for other timings':<32} {record.waited:g} s")
-    click.echo(f"  {'answer digest':<32} {record.answer}\n  {'basis':<32} {record.basis}")
+        tell(f"  {'waited for other timings':<32} {record.waited:g} s")
+    tell(f"  {'answer digest':<32} {record.answer}\n  {'basis':<32} {record.basis}", hanging=4)
     if record.output:
         click.echo(f"\nend of its output\n{record.output}")
 

@@ -7,6 +7,8 @@ import textwrap
 import click
 
 NARROWEST = 20
+TOGETHER = "\u00a0%"
+"""What keeps a figure and its sign on one line while it is folded."""
 
 
 def tell(text: str, *, hanging: int = 0, err: bool = False) -> None:
@@ -21,7 +23,7 @@ def tell(text: str, *, hanging: int = 0, err: bool = False) -> None:
     width = max(NARROWEST, shutil.get_terminal_size((100, 24)).columns)
     for line in text.split("\n"):
         folded = textwrap.wrap(
-            line,
+            line.replace(" %", TOGETHER),
             width,
             subsequent_indent=" " * min(hanging, width // 3),
             break_long_words=False,
@@ -29,4 +31,4 @@ def tell(text: str, *, hanging: int = 0, err: bool = False) -> None:
             drop_whitespace=True,
             replace_whitespace=False,
         )
-        click.echo("\n".join(folded), err=err)
+        click.echo("\n".join(folded).replace(TOGETHER, " %"), err=err)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from harness.cli.options import json_option, plugin_option, results_option
+from harness.cli.telling import tell
 
 NOT_IMPORTED = r"^(?!runs\.)"
 """Every benchmark but those that `harness track import` fills: asv would put gaps in their place."""
@@ -42,7 +43,7 @@ def grid(axis: str | None, names: tuple[str, ...], plugins: tuple[Path, ...], as
         click.echo(json.dumps({"schema": 1, "axes": known.values}, ensure_ascii=False))
         return
     for name, values in known.values.items():
-        click.echo(f"{name:<9} {', '.join(values)}")
+        tell(f"{name:<9} {', '.join(values)}", hanging=10)
 
 
 @command.command(context_settings=HELP)
@@ -60,7 +61,7 @@ def run(ctx: click.Context, span: str, arguments: tuple[str, ...], again: bool) 
     found = suite.find(Path.cwd())
     found.check_span(span)
     if not found.is_clean():
-        click.echo("note: uncommitted changes are not measured (git commit)", err=True)
+        tell("note: uncommitted changes are not measured (git commit)", err=True)
     chosen = () if {"-b", "--bench"} & set(arguments) else ("--bench", NOT_IMPORTED)
     kept = () if again else ("--skip-existing-successful",)
     ctx.exit(found.asv("run", span, "--record-samples", *chosen, *kept, *arguments, say=_say))
@@ -83,9 +84,9 @@ def import_(run: str, results: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"schema": 1, **asdict(imported)}, ensure_ascii=False))
         return
-    click.echo(f"{imported.points} figures of {run} on {imported.commit[:8]} → results/asv/{imported.file}")
+    tell(f"{imported.points} figures of {run} on {imported.commit[:8]} → results/asv/{imported.file}")
     if imported.untracked:
-        click.echo(f"not tracked: {'; '.join(imported.untracked)} (harness track grid)", err=True)
+        tell(f"not tracked: {'; '.join(imported.untracked)} (harness track grid)", err=True)
 
 
 @command.command()
@@ -107,11 +108,11 @@ def check(ctx: click.Context, since: str, as_json: bool) -> None:
         click.echo(json.dumps({"schema": 1, "findings": rows, "failed": bool(failed)}, ensure_ascii=False))
     else:
         for finding in findings:
-            click.echo(f"{'time, not judged: ' if finding.timed else ''}{finding}")
+            tell(f"{'time, not judged: ' if finding.timed else ''}{finding}", hanging=2)
         if not findings:
             click.echo(f"nothing became worse after {since}")
         if len(failed) < len(findings):
-            click.echo(f"decide times by: harness compare CELL@BACKEND --base {since} --measures speed", err=True)
+            tell(f"decide times by: harness compare CELL@BACKEND --base {since} --measures speed", err=True)
     ctx.exit(1 if failed else 0)
 
 

@@ -98,7 +98,9 @@ class Watch:
 
     def table(self) -> Table:
         """The state of the run: a row a cell, their sum in the caption."""
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, caption=Text(self._caption()), caption_justify="left")
+        table = Table(
+            box=SIMPLE_HEAD, pad_edge=False, expand=True, caption=Text(self._caption()), caption_justify="left"
+        )
         columns: dict[str, Callable[[Tally], str]] = {
             "done": lambda tally: f"{len(tally.done)}/{len(tally.trials)}",
             "solved": lambda tally: f"{tally.solved}/{tally.trained}" if tally.trained else "",
@@ -123,7 +125,7 @@ class Watch:
         return self._tallies.setdefault(str(trial.cell), Tally())
 
     def _say(self, text: str) -> None:
-        self._console.print(Text(text), soft_wrap=True)
+        self._console.print(Text(text), soft_wrap=not self._console.is_terminal)
 
     def _caption(self) -> str:
         if self._stopping.draining:
