@@ -9,7 +9,7 @@ from rich.console import Console
 
 from harness.cli import signs
 from harness.report.terminal import print_report
-from recorded import ADDING, adding_record, training_trial
+from recorded import ADDING, adding_record, quick_answers, training_trial
 from terminal import PLAIN, on_terminal
 
 VERBS = [
@@ -63,7 +63,7 @@ def test_a_terminal_that_knows_ascii_alone_can_read_everything(recorded, argumen
 @pytest.mark.parametrize("columns", [40, 60])
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_a_report_fits_a_narrow_terminal_whatever_its_encoding(write, columns, encoding):
-    signs.install()
+    signs.register()
     printed = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors=signs.NAME)
     print_report(write(quick_answers()), Console(width=columns, file=printed, color_system=None), full=True)
     printed.seek(0)

@@ -19,12 +19,17 @@ def install() -> None:
     A terminal that knows ASCII alone gets that by another name: to click, ASCII means a stream set up wrongly, to which
     it writes UTF-8. A pipe is left to it, for UTF-8 is what programs read.
     """
-    codecs.register_error(NAME, _plain)
-    codecs.register(_encoding)
+    register()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             bare = stream.isatty() and codecs.lookup(stream.encoding).name == "ascii"
             stream.reconfigure(encoding=NAME if bare else None, errors=NAME)
+
+
+def register() -> None:
+    """Makes both known to Python: what writes unknown signs, and the encoding."""
+    codecs.register_error(NAME, _plain)
+    codecs.register(_encoding)
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:
