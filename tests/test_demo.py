@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -13,6 +14,7 @@ from harness.demo import LANGUAGES, equations, sentences
 from harness.demo.language import Language, particle
 from harness.demo.page import language_of, page, write_page
 from harness.demo.story import tell
+from harness.record import Status
 
 EVERYONE = {cell: [300, 325, 350, 300, 325, 350] for cell in CLASSIC}
 WHOLE = dict.fromkeys(CLASSIC, math.inf)
@@ -72,6 +74,21 @@ def test_a_run_that_was_interrupted_says_what_is_missing(story):
     words = told(story(solved=CLASSIC, after={"rnn": 4}))
     assert "Of the trained LSTM there is no such measurement." in words
     assert "cannot be said yet" in words
+
+
+def test_a_training_that_diverged_is_not_called_guessing(write, catalog):
+    answers = demonstrated()
+    diverged = [(replace(a, status=Status.DIVERGED), {}) if a.trial.cell.name == "rnn" else (a, b) for a, b in answers]
+    assert "Training diverged: its error is no finite number." in told(tell(write(diverged), catalog))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_run_without_any_answer_has_a_page_that_claims_nothing(write, catalog, language):
+    story = tell(write([], unanswered=[answer.trial for answer, _ in demonstrated()]), catalog)
+    assert sentences.headline(story) == "headline.incomplete"
+    assert [one.key for one in sentences.solving(story)] == ["solving.nothing"] * 3
+    assert sentences.verdict(story).key == "verdict.incomplete"
+    assert "nan" not in re.sub(r"<[^>]+>", "", page(story, language))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

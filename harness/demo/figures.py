@@ -113,7 +113,7 @@ def strips(story: Story, say: Say) -> Markup:
     """Of each cell a row: the steps of a sequence, dark where a correction at its end still arrives, after training."""
     wide, parts = (WIDTH - 20) / story.length, []
     for row, (key, hearing) in enumerate(_hearings(story, trained=True)):
-        y = 22.0 + 46 * row
+        y = 42.0 + 46 * row
         parts.append(label(10, y - 6, story.told[key].name, f"name {key}"))
         share = np.median(hearing.norms, axis=0) if hearing.norms.size else np.zeros(story.length)
         for lag, opacity in enumerate(_opacity(share)):
@@ -123,8 +123,12 @@ def strips(story: Story, say: Say) -> Markup:
                 tag("rect", class_="empty", **drawn),
                 tag("rect", class_=key, fill_opacity=float(opacity), **drawn),
             ]
-    parts += [label(10, 152, say("sample.first"), "tick"), label(WIDTH - 10, 152, say("strips.last"), "tick end")]
-    return picture(158, say("strips.name"), say("strips.told"), *parts)
+    for step in story.sample.marked:
+        middle = 10 + wide * (step - 0.57)
+        parts.append(tag("line", x1=middle, x2=middle, y1=20, y2=156, class_="leader"))
+        parts.append(label(middle, 14, f"{story.sample.numbers[step - 1]:.2f}", "value middle"))
+    parts += [label(10, 172, say("sample.first"), "tick"), label(WIDTH - 10, 172, say("sample.last"), "tick end")]
+    return picture(178, say("strips.name"), say("strips.told"), *parts)
 
 
 def dots(told: Told, say: Say) -> Markup:

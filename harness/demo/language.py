@@ -69,7 +69,7 @@ class Language:
 def scientific(value: float) -> Markup:
     """A small number as a student writes it: 2.2 × 10⁻⁹."""
     digits, power = f"{value:.1e}".split("e")
-    return Markup("{} × 10<sup>{}</sup>").format(digits, str(int(power)).replace("-", "−"))
+    return Markup("{}&nbsp;×&nbsp;10<sup>{}</sup>").format(digits, str(int(power)).replace("-", "−"))
 
 
 def particle(word: str, pair: str) -> str:

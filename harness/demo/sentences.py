@@ -89,6 +89,8 @@ def verdict(story: Story) -> Sentence:
 
 def _instead(share: float) -> str:
     """What an error says, as a share of the baseline's: nothing learnt, one number known, or something between."""
+    if not math.isfinite(share):
+        return "diverged"
     if share >= NOTHING_LEARNT:
         return "guessing"
     return "one" if ONE_NUMBER[0] <= share <= ONE_NUMBER[1] else "between"
