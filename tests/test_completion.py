@@ -37,6 +37,7 @@ def offered(*words: str) -> list[str]:
         (["run", "--cells", "rnn,lstm@f"], ["rnn,lstm@fused"]),
         (["plan", "--cells", "lstm["], ["lstm[forget_bias=none]", "lstm[forget_bias="]),
         (["run", "--cells", "lstm[forget_bias=1]@n"], ["lstm[forget_bias=1]@numpy"]),
+        (["run", "--tasks", "g2p,adding[length=9,"], [f"g2p,adding[length=9,variant={end}" for end in ("halves]", "")]),
         (["run", "--tasks", "adding[length=9],c"], ["adding[length=9],copy_memory"]),
         (["run", "--grid", "de"], ["demo"]),
         (["plan", "--measures", "speed,m"], ["speed,memory"]),

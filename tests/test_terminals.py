@@ -9,7 +9,7 @@ from rich.console import Console
 
 from harness.cli import signs
 from harness.report.terminal import print_report
-from recorded import ADDING, adding_record, quick_answers, training_trial
+from recorded import ADDING, adding_record, printed, quick_answers, training_trial
 from terminal import PLAIN, on_terminal
 
 VERBS = [
@@ -64,12 +64,18 @@ def test_a_terminal_that_knows_ascii_alone_can_read_everything(recorded, argumen
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_a_report_fits_a_narrow_terminal_whatever_its_encoding(write, columns, encoding):
     signs.register()
-    printed = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors=signs.NAME)
-    print_report(write(quick_answers()), Console(width=columns, file=printed, color_system=None), full=True)
-    printed.seek(0)
-    lines = printed.read().splitlines()
+    written = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors=signs.NAME)
+    print_report(write(quick_answers()), Console(width=columns, file=written, color_system=None), full=True)
+    written.seek(0)
+    lines = written.read().splitlines()
     assert len(lines) > 100
     assert not [line for line in lines if len(line.rstrip()) > columns]
+
+
+def test_no_name_is_cut_where_columns_have_no_room_beside_each_other(write):
+    run = write(quick_answers())
+    narrow, wide = (printed(run, columns) for columns in (40, 200))
+    assert narrow.count("gru_reset_before") == wide.count("gru_reset_before") > 10
 
 
 def test_a_pipe_gets_whole_lines(command):

@@ -90,10 +90,12 @@ def _cells(catalog: Catalog, typed: str) -> Iterator[str]:
 
 def _spelled(entries: Any, typed: str) -> Iterator[str]:
     """Names; once a bracket is typed, the options that may stand in it, with their defaults."""
-    name, bracket, _ = typed.partition("[")
+    name, bracket, inside = typed.partition("[")
     if not bracket:
         yield from entries
     elif name in entries:
-        for option, default in options_of(entries[name].value).items():  # two for each, or the shell would go on to ]
-            yield f"{name}[{option}={scalar_text(default)}]"
-            yield f"{name}[{option}="
+        before = "".join(inside.rpartition(",")[:2])
+        for option, default in options_of(entries[name].value).items():
+            if f"{option}=" not in before:  # two for each, or the shell would go on to the next word
+                yield f"{name}[{before}{option}={scalar_text(default)}]"
+                yield f"{name}[{before}{option}="
