@@ -62,6 +62,14 @@ def test_solving_without_hearing_is_not_explained_away(story):
     assert "Solved with every seed: RNN, LSTM and GRU" in words
 
 
+def test_the_sequence_shown_is_one_of_the_tasks_and_adds_up_as_it_is_written(story):
+    one = story().sample
+    first, second = (float(one.numbers[step - 1]) for step in one.marked)
+    assert one.answer == pytest.approx(first + second)
+    assert round(first, 2) + round(second, 2) == pytest.approx(round(one.answer, 2))
+    assert one.marked[0] <= len(one.numbers) // 2 < one.marked[1]
+
+
 def test_forgetting_alike_and_a_bias_that_helps_are_claimed_only_where_measured(story):
     assert "forget alike: 1 % is left after 9, 8 and 9 steps" in told(story())
     assert "hears further from the start: 21 steps instead of 8" in told(story())
