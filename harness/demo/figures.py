@@ -17,8 +17,6 @@ CHAIN = 4
 """Cells drawn of the chain."""
 HIGHEST = 3.0
 """Times the baseline where the error's scale ends: some first steps overshoot."""
-CLOSE = 40.0
-"""Units between two marks, below which their numbers would cover each other."""
 
 Say = Callable[..., str]
 """A text of the catalogue by its key, with values put in."""
@@ -28,14 +26,12 @@ def sample(story: Story, say: Say) -> Markup:
     """A sequence as bars; the marked numbers stand out, their sum below."""
     one, top, bottom = story.sample, 30.0, 114.0
     wide, parts = (WIDTH - 20) / len(one.numbers), []
-    near = wide * (one.marked[1] - one.marked[0]) < CLOSE
-    anchors = iter(("end", "start") if near else ("middle", "middle"))
     for place, (number, mark) in enumerate(zip(one.numbers, one.marks, strict=True)):
         x, height, drawn = 10 + wide * place, float(number) * (bottom - top), "marked" if mark else "bar"
         middle = x + 0.36 * wide
         if mark:
             parts.append(tag("line", x1=middle, x2=middle, y1=bottom - height, y2=top - 6, class_="leader"))
-            parts.append(label(min(max(middle, 16.0), WIDTH - 16), 18, f"{number:.2f}", f"value {next(anchors)}"))
+            parts.append(label(middle, 18, f"{number:.2f}", "value middle"))
             parts.append(tag("path", d=_bow(middle, bottom + 15), class_="bow"))
         parts.append(tag("rect", x=x, y=bottom - height, width=0.72 * wide, height=height, class_=drawn))
         parts.append(tag("rect", x=x, y=bottom + 6, width=0.72 * wide, height=7.0, class_=f"{drawn} mark"))

@@ -174,7 +174,7 @@ def tell(run: RunView, catalog: Catalog) -> Story:
 
 
 def _sample(batch: Batch) -> Sample:
-    """The first example that reads well: its figures add up as they are written, and its marks stand apart."""
+    """The first example that reads well: its figures add up as written, its marks stand apart and off the ends."""
     samples = [
         Sample(numbers=x[:, 0], marks=x[:, 1], answer=float(answer))
         for x, (answer,) in zip(batch.x.swapaxes(0, 1), batch.target, strict=True)
@@ -183,9 +183,10 @@ def _sample(batch: Batch) -> Sample:
 
 
 def _reads_well(sample: Sample) -> bool:
-    first, second = sample.marked
-    written = sum(round(float(number), 2) for number in sample.numbers[sample.marks > 0])
-    return second - first > len(sample.numbers) / 4 and round(written, 2) == round(sample.answer, 2)
+    length, (first, second) = len(sample.numbers), sample.marked
+    written = [round(float(number), 2) for number in sample.numbers[sample.marks > 0]]
+    apart = length / 8 < first < second - length / 4 < second < length * 7 / 8
+    return apart and all(0.2 < number < 0.9 for number in written) and round(sum(written), 2) == round(sample.answer, 2)
 
 
 def _told(run: RunView, key: str, section: Section, stages: Mapping[bool, Section]) -> Told:
