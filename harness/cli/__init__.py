@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, Lost
 
 VERBS = {
     "run": "Run a grid: what has an answer already is not run again.",
@@ -62,7 +62,7 @@ def main() -> None:
             click.echo(error.detail, err=True)
         if error.hint:
             click.echo(f"hint: {error.hint}", err=True)
-        sys.exit(2)
+        sys.exit(1 if isinstance(error, Lost) else 2)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

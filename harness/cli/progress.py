@@ -5,6 +5,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from harness.events import Again, Event, Grown, Opened, Parked, Recorded
+from harness.executors.executor import Told
 from harness.executors.local import Started, Waiting
 from harness.executors.stopping import Stopping
 from harness.locks import WAITING
@@ -55,8 +56,9 @@ class Progress:
             self._bar.update(self._task, total=total)
             if isinstance(event, Again):
                 self._console.print(f"{event.count} trial(s) that the machine ended are asked again", highlight=False)
-        elif isinstance(event, Parked):
-            self._console.print(event.reason, highlight=False, soft_wrap=True)
+        elif isinstance(event, Parked | Told):
+            told = event.reason if isinstance(event, Parked) else event.sentence
+            self._console.print(told, highlight=False, soft_wrap=True)
         elif isinstance(event, Started):
             self._running[event.request.trial.id] = str(event.request.trial)
         elif isinstance(event, Waiting):
