@@ -30,7 +30,7 @@ from harness.trial import Trial
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
     """How to run, which no answer depends on. `jobs`: trials at once, None for all there is room for; `memory`: bytes a
-    trial may hold, None for its share of what is free; `executor`: `local` or `dask`; `scheduler`: the address of Dask's.
+    trial may hold, None for its share of what is free; `executor`: `local` or `dask`; `scheduler`: Dask's address.
     """
 
     results: Path

@@ -9,7 +9,7 @@ import harness
 from harness.basis import data_digest
 from harness.canonical import digest
 from harness.errors import HarnessError
-from harness.plugins import Catalog, Plugin
+from harness.plugins import KINDS, Catalog, Plugin
 from harness.software import installed
 from harness.spelling import parse
 from harness.trial import Trial
@@ -58,9 +58,8 @@ def versions(catalog: Catalog, tasks: Iterable[str]) -> Versions:
             found[f"the data of {spelling}"] = data_digest(catalog.task(parse(spelling)))
         except HarnessError as error:
             found[f"the data of {spelling}"] = str(error)
-    offered = {"cell": catalog.cells, "backend": catalog.backends, "task": catalog.tasks}
-    for kind, entries in offered.items():
-        for name, entry in entries.items():
+    for kind in KINDS:
+        for name, entry in catalog.offered(kind).items():
             found[f"{kind} {name}"] = f"by {Path(entry.plugin.name).name}"
     return found
 
@@ -78,7 +77,7 @@ def _told(names: Iterable[str], here: Versions, there: Versions) -> Iterator[str
 
 
 def _is_offer(name: str) -> bool:
-    return name.startswith(("cell ", "backend ", "task "))
+    return name.partition(" ")[0] in KINDS
 
 
 def _sources() -> str:
