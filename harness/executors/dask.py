@@ -80,7 +80,7 @@ class Dask:
 
     def ready(self, stopping: Stopping) -> Iterator[Told]:
         """Waits until whoever is there has introduced itself, and for one who is fit. Raises HarnessError for none."""
-        if unsafe := warning(self._scheduler):
+        if self._scheduler and (unsafe := warning(self._scheduler)):
             yield Told(unsafe)
         with stopping.at_once():
             while not (self._present and not self._greeting and self._places):
