@@ -92,18 +92,20 @@ class Cluster:
 
     def drive(self, grid: Path, cells: str, seeds: int = 3) -> subprocess.Popen[str]:
         """A run by the command, as a user starts it."""
-        self.lingers.unlink(missing_ok=True)
         flags = ["run", "--grid", str(grid), "--scheduler", self.address, "--cells", cells, "--seeds", str(seeds)]
         command = [sys.executable, "-m", "harness", *flags, "--plugin", str(HOSTILE)]
         pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
         return subprocess.Popen(command, cwd=grid.parent, text=True, **pipes)
 
     def end(self) -> list[psutil.Process]:
-        """Ends what is left, and gives what had to be ended by force."""
-        family = [p for process in self.processes.values() if process.is_running() for p in _family(process)]
-        for process in self.processes.values():
-            process.terminate()
-        return _ended(family)
+        """Ends what is left, the scheduler last, and gives what had to be ended by force."""
+        left = []
+        for process in reversed(self.processes.values()):
+            family = _family(process)
+            if process.poll() is None:
+                process.terminate()
+            left += _ended(family)
+        return left
 
 
 def _family(process: psutil.Process) -> list[psutil.Process]:
@@ -121,20 +123,24 @@ def _ended(family: list[psutil.Process]) -> list[psutil.Process]:
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
+def misfit(tmp_path_factory):
+    """A cluster whose one worker has another version of the shipped cells, in front of them on its path."""
     cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+    cells = Path(shutil.copytree(HERE.parent / "plugins" / "harness_cells", cluster.folder / "other" / "harness_cells"))
+    with (cells / "gru.py").open("a") as file:
+        file.write("# another version\n")
+    cluster.work("misfit", PYTHONPATH=os.pathsep.join([str(cells.parent), *sys.path]))
     yield cluster
     assert not cluster.end()
 
 
-@pytest.fixture(scope="module")
-def other_cells(tmp_path_factory):
-    """Another version of the shipped cells, in front of it on a worker's path."""
-    folder = tmp_path_factory.mktemp("other")
-    shutil.copytree(HERE.parent / "plugins" / "harness_cells", folder / "harness_cells")
-    with (folder / "harness_cells" / "gru.py").open("a") as file:
-        file.write("# another version\n")
-    return os.pathsep.join([str(folder), *sys.path])
+@pytest.fixture
+def cluster(misfit):
+    """With two workers of one slot each beside it."""
+    for name in {"one", "two"} - misfit.processes.keys():
+        misfit.work(name)
+    misfit.lingers.unlink(missing_ok=True)
+    return misfit
 
 
 @pytest.fixture
@@ -156,16 +162,13 @@ def answers(results):
     return {key: (record.status, record.answer) for key, record in view.records.items()}
 
 
-def test_a_run_without_a_fit_worker_says_what_differs_and_leaves_no_folder(cluster, other_cells, grid):
-    cluster.work("other", PYTHONPATH=other_cells)
-    with pytest.raises(HarnessError, match="plugin cells: cell-harness .* there, cell-harness .* here$"):
-        list(events_of(grid, "rnn", executor="dask", scheduler=cluster.address))
+def test_a_run_without_a_fit_worker_says_what_differs_and_leaves_no_folder(misfit, grid):
+    with pytest.raises(HarnessError, match=r"plugin cells: cell-harness .* there, cell-harness .* here$"):
+        list(events_of(grid, "rnn", executor="dask", scheduler=misfit.address))
     assert not list((grid.parent / "results" / "runs").iterdir())
 
 
 def test_workers_answer_as_this_machine_does_from_a_plugins_text_alone(cluster, grid, tmp_path):
-    cluster.work("one")
-    cluster.work("two")
     mine = Path(shutil.copy(HERE / "cells" / "mgu.py", tmp_path / "mine.py"))
     list(events_of(grid, "rnn,mgu", (mine,), seeds=4, results=tmp_path / "local"))
     told, recorded = [], 0
@@ -182,7 +185,7 @@ def test_workers_answer_as_this_machine_does_from_a_plugins_text_alone(cluster, 
             if recorded == 5:
                 cluster.processes["two"].resume()
     refused, ready = told
-    assert "is refused: plugin cells: " in refused
+    assert "is refused: plugin cells: cell-harness" in refused
     assert ready == "2 workers, 2 trials at once"
     assert answers(tmp_path / "results") == answers(tmp_path / "local")
     records = store.read_run(tmp_path / "results").records.values()
@@ -196,7 +199,6 @@ def test_a_worker_that_dies_costs_its_trial_one_attempt(cluster, grid, tmp_path)
         if isinstance(event, Started) and event.request.trial.pair == "rnn@eager" and event.request.trial.task:
             if not killed:
                 cluster.kill_worker_of(cluster.lingering())
-                cluster.work("three")
             killed = True
     records = [record for _, record in store.read_all(tmp_path / "results")]
     (lost,) = (record for record in records if record.status != Status.OK)
@@ -209,18 +211,23 @@ def test_a_worker_that_dies_costs_its_trial_one_attempt(cluster, grid, tmp_path)
     assert {record.status for record in view.records.values()} == {Status.OK}
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
-def test_a_driver_that_ends_takes_its_trials_with_it(cluster, grid, end):
+def test_two_interrupts_end_what_runs_and_leave_nothing_on_the_workers(cluster, grid):
+    for event in events_of(grid, LINGERS, (HOSTILE,), executor="dask", scheduler=cluster.address):
+        if isinstance(event, Started) and event.request.trial.seed == 0:
+            trial = cluster.lingering()
+            for _ in range(2):
+                os.kill(os.getpid(), signal.SIGINT)
+                assert trial.is_running(), "the first is a wish"
+    assert not _ended([trial])
+    assert not [p for worker in cluster.processes.values() for p in _family(worker)[1:]]
+
+
+def test_a_killed_driver_takes_its_trials_with_it(cluster, grid):
     driver = cluster.drive(grid, LINGERS)
     trial = cluster.lingering()
-    driver.send_signal(end)
-    if end == signal.SIGINT:
-        assert trial.is_running(), "it may finish"
-        driver.send_signal(end)
+    driver.kill()
+    driver.communicate()
     assert not _ended([trial])
-    assert driver.wait() == (130 if end == signal.SIGINT else -end)
-    if end == signal.SIGINT:
-        assert not [p for worker in cluster.processes.values() for p in _family(worker)[1:]], "it has taken leave"
 
 
 def test_a_lost_scheduler_loses_nothing_recorded_and_the_next_run_does_the_rest(cluster, grid, tmp_path):
@@ -246,3 +253,103 @@ def test_a_lost_scheduler_loses_nothing_recorded_and_the_next_run_does_the_rest(
     assert len(asked) == len(store.read_run(tmp_path / "results").planned) == 20
     assert wanted <= len(before) < 20
     assert set(asked.values()) == {1}
+
+
+def test_what_travels_is_checked_and_comes_out_as_it_went_in():
+    parcel = pack({"a": [1.5, float("inf"), "é\n"]}, b"\n\x00bytes")
+    assert unpack(parcel) == ({"a": [1.5, float("inf"), "é\n"]}, b"\n\x00bytes")
+    for damaged in (b"", parcel[:-1], parcel.replace(b"1.5", b"2.5"), pack({}).replace(b"{}", b"[]")):
+        with pytest.raises(ValueError, match="checksum"):
+            unpack(damaged)
+
+
+@pytest.mark.parametrize("address", ["tls://10.0.0.1:8786", "tcp://127.0.0.1:1", "localhost:8786", "tcp://[::1]:8786"])
+def test_an_encrypted_address_or_a_loopback_one_is_safe(address):
+    assert not warning(scheduler_address(address))
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1:8786", "ws://node7:80", "tcp://192.168.0.9:1"])
+def test_an_address_others_can_listen_to_is_warned_of(address):
+    assert "neither encrypted nor on this machine" in warning(scheduler_address(address))
+
+
+@pytest.mark.parametrize(
+    "address", ["node7", "http://node7:80", "tcp://:80", "tcp://node7:0", "tcp://node7:x", "", "::"]
+)
+def test_what_is_no_address_is_refused(address):
+    with pytest.raises(HarnessError, match="wanted a scheduler's address"):
+        scheduler_address(address)
+
+
+def test_without_dask_the_command_that_installs_it_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(HarnessError, match=r"pip install 'cell-harness\[dask\]'"):
+        require_dask()
+
+
+def test_nobody_imports_dask_who_is_not_asked_to():
+    program = (
+        "import sys, harness.runner, harness.executors.dask, harness.cli.run\n"
+        "assert not {'distributed', 'dask', 'torch'} & set(sys.modules)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+def test_a_worker_that_lacks_a_plugin_is_told_of_the_plugin_not_of_all_it_offers():
+    here = {"the harness": "1", "plugin cells": "2", "cell rnn": "by cells", "cell gru": "by cells"}
+    assert differences(here, {"the harness": "1"}) == ["plugin cells: none there, 2 here"]
+    assert differences(here, here | {"cell gru": "by mine"}) == ["cell gru: by mine there, by cells here"]
+    assert differences(here, here | {"plugin more": "3"}) == []
+
+
+def place(address, host, machine, slots, gpus=0, torch="2"):
+    told = {"host": host, "fingerprint": machine, "facts": {"torch": torch, "numpy": "2"}}
+    return Place.of(address, told | {"slots": slots, "gpus": [str(n) for n in range(gpus)]})
+
+
+def trial(measure, device="cpu"):
+    return Trial(measure=measure, cell=Subject(name="rnn", version=1), backend="torch", device=device)
+
+
+def test_what_rests_on_a_machine_goes_to_one_kind_and_a_timing_has_its_host_for_itself():
+    places = Places()
+    for one in (place("a", "h1", "x", 2), place("b", "h1", "x", 3), place("c", "h2", "y", 4)):
+        places.admit(one)
+    assert places.choose_machine() == []
+    assert list(places.machines) == ["x", "y"], "x has five slots, y four"
+    assert places.for_trial(trial("accuracy"), alone=False).address == "c"
+    assert places.for_trial(trial("memory"), alone=False).address == "b"
+    timed = places.for_trial(trial("speed"), alone=True)
+    assert timed.address == "b"
+    assert timed.take(trial("speed"), alone=True) == {"slots": 3, "gpus": 0}
+    assert places.for_trial(trial("speed"), alone=True) is None, "the other worker is on the same host"
+
+
+def test_workers_whose_answers_would_rest_on_another_torch_are_told_apart():
+    places = Places()
+    for one in (place("a", "h1", "x", 2), place("b", "h2", "y", 1, torch="3")):
+        places.admit(one)
+    assert [other.address for other in places.choose_machine()] == ["b"]
+    assert list(places.machines) == ["x"]
+    assert places.unlike(place("c", "h3", "z", 9, torch="3")) == ["torch: 3 there, 2 on the others"]
+
+
+def test_a_trial_on_cuda_takes_a_gpu_and_waits_where_none_is_free():
+    places = Places()
+    places.admit(place("a", "h1", "x", 8, gpus=1))
+    places.choose_machine()
+    first = places.for_trial(trial("accuracy", "cuda"), alone=False)
+    taken = first.take(trial("accuracy", "cuda"), alone=False)
+    assert taken == {"slots": 1, "gpus": 1}
+    assert places.for_trial(trial("accuracy", "cuda"), alone=False) is None
+    assert places.for_trial(trial("accuracy"), alone=False) is first
+    first.give_back(taken)
+    assert places.for_trial(trial("accuracy", "cuda"), alone=False) is first
+
+
+def test_a_workers_gpus_are_those_it_may_see(tmp_path):
+    for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / name).touch()
+    assert gpus({}, tmp_path) == ["0", "1"]
+    assert gpus({"CUDA_VISIBLE_DEVICES": "3, GPU-5f"}, tmp_path) == ["3", "GPU-5f"]
+    assert gpus({"CUDA_VISIBLE_DEVICES": ""}, tmp_path) == gpus({"CUDA_VISIBLE_DEVICES": "-1"}, tmp_path) == []

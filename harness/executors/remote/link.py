@@ -5,6 +5,7 @@ is asked again is the run's decision. Dask is never given more tasks than there 
 """
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Coroutine, Iterable, Mapping
 from concurrent.futures import Future
@@ -75,6 +76,8 @@ class Link:
         self.run = secrets.token_hex(8)
         self._greeting = pack({"run": self.run, "files": needs.files, "tasks": needs.tasks, "device": needs.device})
         self._news: Mailbox[News] = Mailbox()
+        for name in ("distributed", "distributed.client"):  # what matters of it is told in our words
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             self._client: Any = Client(address, timeout=CONNECT, set_as_default=False, security=security)
         except (OSError, ValueError) as error:
