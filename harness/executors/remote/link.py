@@ -114,7 +114,8 @@ class Link:
         self._watch.cancel()
         with suppress(TimeoutError):
             self._on_loop(self._leaving()).exception(FAREWELL)
-        self._client.close(timeout=FAREWELL)
+        with suppress(TimeoutError):
+            self._client.close(timeout=FAREWELL)
         self._news.close()
 
     def _on_loop(self, work: "Coroutine[Any, Any, T]") -> "Future[T]":
