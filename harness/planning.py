@@ -12,8 +12,8 @@ from harness.plugins import Catalog
 from harness.task import Task
 from harness.trial import Subject, Trial
 
-MOST_TRIALS = 1_000_000
-"""Of one section of a plan, which holds them all in memory, 1.3 KiB each; a run keeps as much again of each."""
+MOST_TRIALS = 250_000
+"""Of one section of a plan. A run holds all of its trials in memory, 4 KiB each (docs/scaling.md): so many take 1 GiB."""
 
 Placed = tuple[Trial, Match | None]
 """A trial and what its hidden size was solved for, None where that is the grid's own."""

@@ -80,8 +80,9 @@ class Link:
             logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             self._client: Any = Client(address, timeout=CONNECT, set_as_default=False, security=security)
-        except (OSError, ValueError) as error:
-            raise HarnessError(f"wanted a Dask scheduler at {address}, found none: {error}") from error
+        except (OSError, ValueError, TypeError) as error:  # TypeError: an encrypted address without a certificate
+            hint = "docs/scaling.md says how one is started, and where its certificate goes"
+            raise HarnessError(f"wanted a Dask scheduler at {address}, found none: {error}", hint=hint) from error
         self._present: dict[str, asyncio.Event] = {}
         self._greeted: set[str] = set()
         self._futures: dict[str, Any] = {}
