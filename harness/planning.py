@@ -13,7 +13,7 @@ from harness.task import Task
 from harness.trial import Subject, Trial
 
 MOST_TRIALS = 250_000
-"""Of one section of a plan. A run holds all of its trials in memory, 4 KiB each (docs/scaling.md): so many take 1 GiB."""
+"""Of one section of a plan. A run holds all of its trials in memory, 4 KiB each (docs/scaling.md): these take 1 GiB."""
 
 Placed = tuple[Trial, Match | None]
 """A trial and what its hidden size was solved for, None where that is the grid's own."""
