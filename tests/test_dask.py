@@ -22,6 +22,7 @@ from harness.executors.executor import Told
 from harness.executors.local import Started
 from harness.executors.remote.address import require_dask, scheduler_address, warning
 from harness.executors.remote.introduction import gpus
+from harness.executors.remote.link import _reason
 from harness.executors.remote.needs import differences
 from harness.executors.remote.parcel import pack, unpack
 from harness.executors.remote.places import Place, Places
@@ -300,6 +301,11 @@ def test_a_worker_that_lacks_a_plugin_is_told_of_the_plugin_not_of_all_it_offers
     assert differences(here, {"the harness": "1"}) == ["plugin cells: none there, 2 here"]
     assert differences(here, here | {"cell gru": "by mine"}) == ["cell gru: by mine there, by cells here"]
     assert differences(here, here | {"plugin more": "3"}) == []
+
+
+def test_a_recorded_reason_names_no_address():
+    worker = "<WorkerState 'tcp://10.0.0.7:41', name: 3>"
+    assert _reason(OSError(f"killed {worker}\nmore")) == "OSError: killed <WorkerState 'an address', name: 3>"
 
 
 def place(address, host, machine, slots, gpus=0, torch="2"):

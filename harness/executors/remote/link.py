@@ -6,6 +6,7 @@ is asked again is the run's decision. Dask is never given more tasks than there 
 
 import asyncio
 import logging
+import re
 import secrets
 from collections.abc import Coroutine, Iterable, Mapping
 from concurrent.futures import Future
@@ -25,6 +26,7 @@ from harness.executors.remote.parcel import pack, unpack
 CONNECT, LOOK, FAREWELL = 10.0, 1.0, 10.0
 """Seconds: to reach a scheduler; between two looks at who is there; for workers to end what is left."""
 GONE = "its worker has gone"
+ADDRESS = re.compile(r"\w+://[^\s'\"<>,;]+")
 
 T = TypeVar("T")
 
@@ -128,7 +130,7 @@ class Link:
         elif done.cancelled():
             self._news.put(Answered(key, reason="it was cancelled on the cluster"))
         elif error := done.exception():
-            self._news.put(Answered(key, reason=f"{type(error).__name__}: {error}"))
+            self._news.put(Answered(key, reason=_reason(error)))
         else:
             self._news.put(Answered(key, done.result()))
 
@@ -186,6 +188,12 @@ class Link:
             await self._dropping(list(self._futures))
             parcel = pack({"run": self.run})
             await self._client.run(worker.part, parcel, workers=list(self._greeted), on_error="ignore")
+
+
+def _reason(error: BaseException) -> str:
+    """What is recorded of an error: its kind and its first line, without addresses, which name somebody's machines."""
+    first = (str(error).splitlines() or ["no message"])[0]
+    return f"{type(error).__name__}: {ADDRESS.sub('an address', first)}"
 
 
 async def _result(future: Any) -> bytes:
