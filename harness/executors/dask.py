@@ -160,7 +160,8 @@ class Dask:
             yield self._refuse(address, [told["failed"]])
             return
         place = Place.of(address, told)
-        if differing := [*differences(self._needs.versions, told["versions"]), *self._places.unlike(place)]:
+        without = ["it has no CUDA device"] if self._needs.device != "cpu" and not place.gpus else []
+        if differing := [*without, *differences(self._needs.versions, told["versions"]), *self._places.unlike(place)]:
             yield self._refuse(address, differing)
             return
         self._places.admit(place)
