@@ -57,7 +57,8 @@ class OwnCluster:
         assert self._process.stdout is not None
         certificate = {f"tls_{field}": getattr(self.security, f"tls_{field}") for field in FIELDS}
         with suppress(BrokenPipeError):
-            self._process.stdin.write(json.dumps({"slots": self._slots, "certificate": certificate}) + "\n")
+            told = {"slots": self._slots, "folder": str(self._log.parent), "certificate": certificate}
+            self._process.stdin.write(json.dumps(told) + "\n")
             self._process.stdin.flush()
         self.address = self._process.stdout.readline().strip()
         if not self.address:
@@ -74,9 +75,9 @@ class OwnCluster:
         self._process.wait()
 
 
-async def serve(slots: int, certificate: dict[str, str]) -> None:
-    """Runs a cluster until standard input ends; prints the scheduler's address."""
-    dask.config.set(QUIET)
+async def serve(slots: int, folder: str, certificate: dict[str, str]) -> None:
+    """Runs a cluster until standard input ends, its files in a folder; prints the scheduler's address."""
+    dask.config.set({**QUIET, "temporary-directory": folder})
     security = Security(require_encryption=True, **certificate)
     options = {"n_workers": 1, "threads_per_worker": slots, "memory_limit": 0, "dashboard_address": None}
     async with LocalCluster(asynchronous=True, security=security, **options) as cluster:
