@@ -11,6 +11,7 @@ from harness.canonical import digest
 from harness.machine import fingerprint
 from harness.plugins import Catalog, Plugin
 from harness.spelling import parse
+from harness.task import Task
 from harness.trial import Trial
 
 CORE = (
@@ -61,14 +62,24 @@ def basis_of(trial: Trial, catalog: Catalog, facts: Mapping[str, Any]) -> Basis:
     }
     if trial.task is not None:
         parts["task"] = _digest(catalog.tasks[trial.task.name].plugin)
-        parts["data"] = digest([_file_digest(path) for path in catalog.task(trial.task.spelling).sources()])
+        parts["data"] = data_digest(catalog.task(trial.task.spelling))
     if trial.versus is not None:
         parts["versus"] = _digest(catalog.backends[parse(trial.versus).name].plugin)
     if trial.versus_cell is not None:
         parts["versus_cell"] = _digest(catalog.cells[trial.versus_cell.name].plugin)
-    if trial.measure in ("speed", "memory") or trial.device != "cpu":
+    if rests_on_machine(trial):
         parts["machine"] = fingerprint(facts)
     return Basis(parts=parts)
+
+
+def rests_on_machine(trial: Trial) -> bool:
+    """Whether another machine's answer is another answer."""
+    return trial.measure in ("speed", "memory") or trial.device != "cpu"
+
+
+def data_digest(task: Task) -> str:
+    """The digest of the files a task reads."""
+    return digest([_file_digest(path) for path in task.sources()])
 
 
 @lru_cache(maxsize=256)

@@ -21,6 +21,10 @@ class HarnessError(Exception):
         return f"{self.message} (hint: {self.hint})" if self.hint else self.message
 
 
+class Lost(HarnessError):
+    """What a run stood on has gone while it ran: nobody's mistake, and what was recorded is kept."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> HarnessError:
     """The error for a name nobody gave: names the kind, what is known and the nearest spelling."""
     names = sorted(known)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.executors.executor import Told
 from harness.executors.local import Started, Waiting
 from harness.record import Record
 from harness.trial import Trial
@@ -47,4 +48,4 @@ class Recorded:
     record: Record
 
 
-Event = Opened | Grown | Started | Waiting | Again | Parked | Recorded
+Event = Opened | Grown | Told | Started | Waiting | Again | Parked | Recorded

@@ -12,6 +12,9 @@ from harness.plugins import Catalog
 from harness.task import Task
 from harness.trial import Subject, Trial
 
+MOST_TRIALS = 250_000
+"""Of one section of a plan. A run holds all of its trials in memory, 4 KiB each (docs/scaling.md): these take 1 GiB."""
+
 Placed = tuple[Trial, Match | None]
 """A trial and what its hidden size was solved for, None where that is the grid's own."""
 
@@ -102,6 +105,8 @@ def _accuracy(
         problem = task.problem()
     models = [[(choice, matcher.model(choice.cell, model, problem)) for choice in choices] for model in section.models]
     found: list[Placed] = []
+    a_seed = len(models) * len(section.asked_after) * sum(len(_accuracy_backends(grid, choice)) for choice in choices)
+    _require_few(a_seed * (section.seeds or grid.seeds), str(section.task))
     for seed in range(section.seeds or grid.seeds):
         for of_cells in models:
             for training in section.asked_after:
@@ -119,6 +124,12 @@ def _accuracy(
                         )
                         found.append((trial, match))
     return found
+
+
+def _require_few(count: int, task: str) -> None:
+    if count > MOST_TRIALS:
+        hint = "fewer --seeds, or several runs of some cells or tasks each, joined by `harness results merge`"
+        raise HarnessError(f"wanted at most {MOST_TRIALS:,} trials of {task} in one run, found {count:,}", hint=hint)
 
 
 def _accuracy_backends(grid: Grid, choice: Choice) -> tuple[str, ...]:

@@ -92,8 +92,13 @@ class Catalog:
         found: Backend = configure(self._find("backend", spelling.name), spelling.options, kind=spelling.name)
         return found
 
+    def offered(self, kind: str) -> dict[str, Entry[Any]]:
+        """What there is of a kind (`KINDS`), by name."""
+        found: dict[str, Entry[Any]] = getattr(self, f"{kind}s")
+        return found
+
     def _find(self, kind: str, name: str) -> Any:
-        entries: dict[str, Entry[Any]] = getattr(self, f"{kind}s")
+        entries = self.offered(kind)
         if name in entries:
             return entries[name].value
         for missing in self.missing:

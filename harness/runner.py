@@ -5,15 +5,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from harness import machine
 from harness.answered import read_answered
 from harness.basis import Bases
 from harness.events import Event, Opened
+from harness.executors.executor import Executor
+from harness.executors.local import Local
 from harness.executors.stopping import Stopping
 from harness.grid import Grid
 from harness.planning import Plan, plan
 from harness.plugins import Catalog
-from harness.scratch import scratch
 from harness.session import RunOptions, Session
 from harness.store import Results
 from harness.trial import Trial
@@ -26,12 +26,15 @@ def run(grid: Grid, catalog: Catalog, options: RunOptions, stopping: Stopping) -
     """Plans the grid, runs what has no answer yet, records every trial.
 
     Gates first, then accuracy, gradients and memory beside each other on all cores, then speed alone. Raises
-    HarnessError before anything runs where the grid cannot be planned or the results folder cannot be written.
+    HarnessError before anything runs where the grid cannot be planned, the results folder cannot be written or nobody
+    can run trials, and later where nobody is left who can.
     """
     planned = plan(grid, catalog)
     with ExitStack() as stack:
         results = stack.enter_context(Results(options.results))
-        session = Session(planned, catalog, options, results, stack.enter_context(scratch()))
+        executor = stack.enter_context(_executor(planned, catalog, options))
+        yield from executor.ready(stopping)
+        session = Session(planned, catalog, options, results, executor)
         stack.callback(session.close)
         missing = session.missing(planned.trials)
         yield Opened(
@@ -41,12 +44,20 @@ def run(grid: Grid, catalog: Catalog, options: RunOptions, stopping: Stopping) -
             repaired=session.repaired,
             trials=tuple(missing),
         )
-        slots = options.jobs or machine.allowed_cores()
-        yield from session.ask(planned.of("conformance"), slots, stopping)
-        yield from session.fall_back(slots, stopping)
-        yield from session.ask(session.plan_of("accuracy", "gradients", "memory"), slots, stopping)
-        yield from session.ask(session.plan_of("speed"), 1, stopping)
+        yield from session.ask(planned.of("conformance"), stopping)
+        yield from session.fall_back(stopping)
+        yield from session.ask(session.plan_of("accuracy", "gradients", "memory"), stopping)
+        yield from session.ask(session.plan_of("speed"), stopping, alone=True)
         session.finish()
+
+
+def _executor(planned: Plan, catalog: Catalog, options: RunOptions) -> Executor:
+    if options.executor == "local":
+        return Local(planned.grid.device, options.jobs)
+    from harness.executors.dask import Dask
+    from harness.executors.remote.needs import Needs
+
+    return Dask(options.scheduler, Needs.of(catalog, planned.trials, options.plugin_files), options.jobs)
 
 
 def still_missing(

@@ -15,10 +15,8 @@ from harness.basis import Bases
 from harness.description import Planned
 from harness.environment import private
 from harness.events import Again, Event, Grown, Parked, Recorded
-from harness.executors.local import Started, Waiting, execute
+from harness.executors.executor import Executor
 from harness.executors.stopping import Stopping
-from harness.isolation.client import ForkServer, environment
-from harness.isolation.limits import share_of_memory
 from harness.isolation.outcome import Outcome
 from harness.isolation.request import Request
 from harness.patience import MOST_ATTEMPTS, Patience
@@ -31,8 +29,8 @@ from harness.trial import Trial
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How to run, which no answer depends on. `jobs`: trials at once, None for all cores; `memory`: bytes a trial may
-    hold, None for its share of what is free.
+    """How to run, which no answer depends on. `jobs`: trials at once, None for all there is room for; `memory`: bytes a
+    trial may hold, None for its share of what is free; `executor`: `local` or `dask`; `scheduler`: Dask's address.
     """
 
     results: Path
@@ -40,16 +38,20 @@ class RunOptions:
     jobs: int | None = None
     memory: int | None = None
     fresh: bool = False
+    executor: str = "local"
+    scheduler: str | None = None
 
 
 class Session:
-    """Asks trials and records their answers. `close` ends every process and file it has opened."""
+    """Asks trials and records their answers. `close` closes the journal; whoever runs the trials is its caller's."""
 
-    def __init__(self, planned: Plan, catalog: Catalog, options: RunOptions, results: Results, scratch: Path) -> None:
-        self.catalog, self.options, self.scratch = catalog, options, scratch
-        self.planned = planned
+    def __init__(
+        self, planned: Plan, catalog: Catalog, options: RunOptions, results: Results, executor: Executor
+    ) -> None:
+        self.catalog, self.options = catalog, options
+        self.planned, self._executor = planned, executor
         self.trials = dict.fromkeys(planned.trials)
-        self.facts = machine.facts(planned.grid.device)
+        self.facts = next(iter(executor.machines.values()))
         self.bases = Bases(catalog, self.facts)
         self.repaired = results.repair()
         self.earlier = read_answered(options.results)
@@ -71,7 +73,6 @@ class Session:
         }
         self.timeout = planned.grid.timeout
         self._patience = Patience()
-        self._server: ForkServer | None = None
         self._describe()
 
     def missing(self, trials: Iterable[Trial]) -> list[Trial]:
@@ -89,8 +90,8 @@ class Session:
         """The trials of some measures in the plan as it now stands."""
         return [trial for trial in self.trials if trial.measure in measures]
 
-    def ask(self, trials: list[Trial], slots: int, stopping: Stopping) -> Iterator[Event]:
-        """Runs what has no answer, and again what the machine ended.
+    def ask(self, trials: list[Trial], stopping: Stopping, *, alone: bool = False) -> Iterator[Event]:
+        """Runs what has no answer, and again what the machine ended; `alone`: each with a machine for itself.
 
         What depends on a failed gate, or belongs to a parked pair, is recorded without running.
         """
@@ -101,23 +102,22 @@ class Session:
                 ready.append(trial)
             elif not stopping.draining:
                 yield self._write(self._record(trial, *verdict))
-        yield from self._run(ready, slots, stopping)
+        yield from self._run(ready, stopping, alone=alone)
         for _ in range(1, MOST_ATTEMPTS):
             if (again := self._patience.again(ready)) and not stopping.draining:
                 yield Again(count=len(again))
-                yield from self._run(again, 1, stopping)
+                yield from self._run(again, stopping, alone=True)
         for trial in ready:
             if trial.id not in self.answers and (reason := self._patience.parked(trial)) and not stopping.draining:
                 yield self._write(self._record(trial, Status.SKIPPED, reason))
 
-    def _run(self, trials: list[Trial], slots: int, stopping: Stopping) -> Iterator[Event]:
+    def _run(self, trials: list[Trial], stopping: Stopping, *, alone: bool) -> Iterator[Event]:
         """Runs them in children, except what is parked by the time its turn comes."""
         if not trials or stopping.draining:
             return
-        memory = self.options.memory or share_of_memory(slots)
-        requests = (self._request(trial, memory) for trial in trials if not self._patience.parked(trial))
-        for event in execute(self._server_of_trials(), requests, slots=slots, stopping=stopping):
-            if isinstance(event, Started | Waiting):
+        requests = (self._request(trial) for trial in trials if not self._patience.parked(trial))
+        for event in self._executor.execute(requests, stopping, alone=alone):
+            if not isinstance(event, Outcome):
                 yield event
                 continue
             recorded = self._write(self._conclude(event))
@@ -125,7 +125,7 @@ class Session:
             if reason := self._patience.note(recorded.record, disturbed=event.disturbed):
                 yield Parked(reason=reason)
 
-    def fall_back(self, slots: int, stopping: Stopping) -> Iterator[Event]:
+    def fall_back(self, stopping: Stopping) -> Iterator[Event]:
         """Where the gate of the backend that `auto` chose, or of a speed baseline, failed, plans the next one too."""
         considered: set[Trial] = set()
         while not stopping.draining:
@@ -144,7 +144,7 @@ class Session:
             self.trials |= dict.fromkeys(new)
             self._describe()
             yield Grown(count=len(self.missing(new)))
-            yield from self.ask(list(gates), slots, stopping)
+            yield from self.ask(list(gates), stopping)
 
     def _next(self, trial: Trial) -> list[Trial]:
         cell = str(trial.cell)
@@ -155,21 +155,17 @@ class Session:
         return [replace(trial, versus=b) for b in next_best(self.planned.baselines[cell], trial.versus)]
 
     def finish(self) -> None:
-        """Notes the end of the run and the machine's load in its description."""
+        """Notes the end of the run, the machine's load, and the other machines that answered, in its description."""
+        _, *others = self._executor.machines.values()
+        if others:
+            self.description["machines"] = [machine.described(facts) for facts in others]
         self.description["ended"] = datetime.now().astimezone().isoformat(timespec="seconds")
         self.description["load"] |= {"after": machine.load()}
         self._describe()
 
     def close(self) -> None:
-        """Ends the fork server, and with it every child; closes the journal."""
-        if self._server is not None:
-            self._server.__exit__()
+        """Closes the journal."""
         self.writer.close()
-
-    def _server_of_trials(self) -> ForkServer:
-        if self._server is None:
-            self._server = ForkServer(environment(threads=1))
-        return self._server
 
     def _verdict_of_gate(self, trial: Trial) -> tuple[Status, str] | None:
         """Why a trial may not run: (status, reason), or None if its gates passed."""
@@ -185,13 +181,13 @@ class Session:
                 return Status.SKIPPED, f"its gate {gate.id} ended as {answer.status}: {answer.reason}"
         return None
 
-    def _request(self, trial: Trial, memory: int) -> Request:
+    def _request(self, trial: Trial) -> Request:
         return Request(
             trial=trial,
-            folder=self.scratch / trial.id,
+            folder=self._executor.folder / trial.id,
             plugin_files=self.plugin_files,
             timeout=self.timeout,
-            memory=memory,
+            memory=self.options.memory or 0,
             spawn=trial.device != "cpu",
         )
 
@@ -208,6 +204,7 @@ class Session:
             output=private(outcome.output),
             seconds=round(outcome.seconds, 3),
             waited=round(outcome.waited, 3),
+            machine=outcome.machine or record.machine,
         )
 
     def _record(self, trial: Trial, status: Status, reason: str) -> Record:

@@ -17,6 +17,7 @@ from harness import machine, plugins, store
 from harness.answered import Answered
 from harness.basis import Bases
 from harness.description import Planned
+from harness.executors.local import Local
 from harness.grid import parse_grid
 from harness.planning import plan
 from harness.record import Measured, Record, Status
@@ -102,7 +103,9 @@ def test_ten_thousand_trials_are_planned_resumed_and_reported(folder, tmp_path, 
     assert set(states) == {"answered"}
 
     with Results(folder) as results:
-        session, opening = _seconds(lambda: Session(planned, catalog, RunOptions(results=folder), results, tmp_path))
+        session, opening = _seconds(
+            lambda: Session(planned, catalog, RunOptions(results=folder), results, Local("cpu"))
+        )
         missing, asking = _seconds(lambda: session.missing(planned.trials))
         session.close()
     assert not missing

@@ -31,6 +31,9 @@ def refused(*arguments):
         (["replay", "0123", "--timeout", "nan"], "wanted a timeout above 0 s, found nan"),
         (["run", "--memory-limit", "nan"], "wanted a memory limit above 0 GiB, found nan"),
         (["run", "--timeout", "inf"], "wanted a timeout above 0 s, found inf"),
+        (["plan", "--seeds", "1000000000"], "wanted at most 250,000 trials of adding[length=40] in one run, found"),
+        (["run", "--scheduler", "node7"], "wanted a scheduler's address (tcp, ws, tls, wss), found 'node7'"),
+        (["run", "--scheduler", "tcp://[::1]:1", "--executor", "local"], "wanted --executor dask beside --scheduler"),
     ],
 )
 def test_a_mistake_is_told_in_words(arguments, said):

@@ -8,7 +8,7 @@ import click
 
 from harness.cli import signs
 from harness.cli.telling import tell
-from harness.errors import HarnessError
+from harness.errors import HarnessError, Lost
 
 VERBS = {
     "run": "Run a grid: what has an answer already is not run again.",
@@ -77,7 +77,7 @@ def main() -> None:
             click.echo(error.detail, err=True)
         if error.hint:
             tell(f"hint: {error.hint}", hanging=2, err=True)
-        sys.exit(2)
+        sys.exit(1 if isinstance(error, Lost) else 2)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -6,6 +6,7 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from harness.events import Again, Event, Grown, Opened, Parked, Recorded
+from harness.executors.executor import Told
 from harness.executors.local import Started, Waiting
 from harness.executors.stopping import Stopping
 from harness.locks import WAITING
@@ -55,8 +56,8 @@ class Progress:
             self._bar.update(self._task, total=total)
             if isinstance(event, Again):
                 self._say(f"{event.count} trial(s) that the machine ended are asked again")
-        elif isinstance(event, Parked):
-            self._say(event.reason)
+        elif isinstance(event, Parked | Told):
+            self._say(event.reason if isinstance(event, Parked) else event.sentence)
         elif isinstance(event, Started):
             self._running[event.request.trial.id] = str(event.request.trial)
         elif isinstance(event, Waiting):

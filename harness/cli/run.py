@@ -29,6 +29,8 @@ from harness.session import RunOptions
 @click.option(
     "--memory-limit", type=float, metavar="GIB", help="What a trial may hold; by default its share of what is free."
 )
+@click.option("--executor", type=click.Choice(["local", "dask"]), help="This machine (the default), or a Dask cluster.")
+@click.option("--scheduler", metavar="ADDRESS", help="Dask's, tls://host:port; without it, a cluster here is started.")
 @click.option("--fresh", is_flag=True, help="Ask again what has an answer already.")
 @click.option("--watch", is_flag=True, help="Show a live table: what runs, what is done, who solved how much.")
 @full_option
@@ -42,6 +44,8 @@ def command(
     results: Path,
     jobs: int | None,
     memory_limit: float | None,
+    executor: str | None,
+    scheduler: str | None,
     fresh: bool,
     watch: bool,
     full: bool,
@@ -57,7 +61,15 @@ def command(
     catalog = _load(plugins)
     for missing in catalog.missing:
         tell(f"missing: {missing.name}: {missing.reason}", hanging=2, err=True)
-    options = RunOptions(results=results, plugin_files=plugins, jobs=jobs, memory=memory, fresh=fresh)
+    options = RunOptions(
+        results=results,
+        plugin_files=plugins,
+        jobs=jobs,
+        memory=memory,
+        fresh=fresh,
+        executor=_executor(executor, scheduler),
+        scheduler=scheduler,
+    )
     folder = None
     with (
         Stopping() as stopping,
@@ -72,6 +84,12 @@ def command(
     if folder is not None:
         fine = _report(results, folder.name, as_json=as_json, full=full)
         ctx.exit(130 if interrupted else 0 if fine else 1)
+
+
+def _executor(executor: str | None, scheduler: str | None) -> str:
+    if executor == "local" and scheduler is not None:
+        raise HarnessError("wanted --executor dask beside --scheduler, found --executor local")
+    return executor or ("local" if scheduler is None else "dask")
 
 
 def _bytes(gibibytes: float | None) -> int | None:

@@ -19,7 +19,8 @@ class Outcome:
     """How a trial ended: its result, the end of its output, the seconds it took, its arrays' file if any.
 
     `waited`: seconds before it began, while something else on this machine was timed. `disturbed`: the machine ended
-    it, not its own code nor a limit of ours; asked again, it may well answer.
+    it, not its own code nor a limit of ours; asked again, it may well answer. `machine`: the fingerprint of the one it
+    ran on, "" for the run's own.
     """
 
     request: Request
@@ -29,6 +30,7 @@ class Outcome:
     arrays: Path | None
     waited: float = 0.0
     disturbed: bool = False
+    machine: str = ""
 
 
 def conclude(request: Request, ended: Ended, seconds: float, *, killed: bool, starved: bool, waited: float) -> Outcome:

@@ -21,7 +21,8 @@ class Request:
     """A trial, the private folder it runs in, the plugin files it may need, its deadline in seconds.
 
     `memory`: the bytes its processes may hold together, 0 for no limit.
-    `spawn`: start a fresh interpreter instead of forking (CUDA does not survive a fork).
+    `spawn`: start a fresh interpreter instead of forking (CUDA does not survive a fork). `gpu`: the device that such
+    a one sees, "" for all that its parent sees.
     """
 
     trial: Trial
@@ -30,6 +31,7 @@ class Request:
     timeout: float
     memory: int = 0
     spawn: bool = False
+    gpu: str = ""
 
     @property
     def timed(self) -> bool:
@@ -49,6 +51,7 @@ class Request:
             "timeout": self.timeout,
             "memory": self.memory,
             "spawn": self.spawn,
+            "gpu": self.gpu,
         }
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / REQUEST
@@ -66,6 +69,7 @@ class Request:
             timeout=plain["timeout"],
             memory=plain["memory"],
             spawn=plain["spawn"],
+            gpu=plain["gpu"],
         )
 
 
@@ -83,6 +87,29 @@ class Result:
     arrays_sha256: str = ""
     timed_arrays: tuple[str, ...] = ()
 
+    def to_plain(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "status": str(self.status),
+            "reason": self.reason,
+            "values": {name: [m.value, m.unit, m.timed] for name, m in self.values.items()},
+            "answer": self.answer,
+            "arrays_sha256": self.arrays_sha256,
+            "timed_arrays": list(self.timed_arrays),
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> "Result":
+        """Reads `to_plain` back. Raises KeyError, TypeError, ValueError or AttributeError for anything else."""
+        return cls(
+            status=Status(plain["status"]),
+            reason=plain["reason"],
+            values={name: Measured(*value) for name, value in plain["values"].items()},
+            answer=plain["answer"],
+            arrays_sha256=plain["arrays_sha256"],
+            timed_arrays=tuple(plain["timed_arrays"]),
+        )
+
     def number(self, name: str) -> float:
         """The value of that name as a number; NaN where there is none."""
         measured = self.values.get(name)
@@ -97,16 +124,15 @@ def write_result(folder: Path, answer: Answer) -> None:
     if answer.arrays:
         np.savez_compressed(folder / ARRAYS, **dict(answer.arrays))  # type: ignore[arg-type]
         arrays_sha256 = hashlib.sha256((folder / ARRAYS).read_bytes()).hexdigest()
-    data = canonical.dumps(
-        {
-            "status": str(answer.status),
-            "reason": answer.reason,
-            "values": {name: [m.value, m.unit, m.timed] for name, m in answer.values.items()},
-            "answer": answer.digest(),
-            "arrays_sha256": arrays_sha256,
-            "timed_arrays": sorted(answer.timed_arrays),
-        }
+    result = Result(
+        status=answer.status,
+        reason=answer.reason,
+        values=answer.values,
+        answer=answer.digest(),
+        arrays_sha256=arrays_sha256,
+        timed_arrays=tuple(sorted(answer.timed_arrays)),
     )
+    data = canonical.dumps(result.to_plain())
     temporary = folder / (RESULT + ".part")
     temporary.write_text(json.dumps({"sha256": _checksum(data), "data": data}), "utf-8")
     temporary.replace(folder / RESULT)
@@ -121,15 +147,7 @@ def read_result(folder: Path) -> Result | None:
         envelope: dict[str, Any] = json.loads(path.read_text("utf-8"))
         if envelope["sha256"] != _checksum(envelope["data"]):
             raise ValueError("the result's checksum is wrong")
-        data = canonical.loads(envelope["data"])
-        return Result(
-            status=Status(data["status"]),
-            reason=data["reason"],
-            values={name: Measured(*value) for name, value in data["values"].items()},
-            answer=data["answer"],
-            arrays_sha256=data["arrays_sha256"],
-            timed_arrays=tuple(data["timed_arrays"]),
-        )
+        return Result.from_plain(canonical.loads(envelope["data"]))
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"the result is not of its form: {type(error).__name__} {error}") from error
 

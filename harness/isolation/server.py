@@ -172,6 +172,7 @@ def _fork(request: Request, output: int) -> int:
         os.closerange(3, 1024)
         restrict(0 if request.spawn else request.memory)  # what CUDA maps is not the trial's to answer for
         if request.spawn:
+            os.environ |= {"CUDA_VISIBLE_DEVICES": request.gpu} if request.gpu else {}
             path = str(request.folder / REQUEST)
             os.execv(sys.executable, [sys.executable, "-m", "harness.isolation.child", path])
         from harness.isolation.child import main
