@@ -31,7 +31,7 @@ example: $(VENV)/installed
 	rm -rf docs/example
 	mkdir docs/example
 	cp -r $(VENV)/example/runs/*/figures $(VENV)/example/runs/*/tables docs/example/
-	cp $(VENV)/example/runs/*/report.md $(VENV)/example/runs/*/findings.txt $(VENV)/example/runs/*/run.json docs/example/
+	cp $(VENV)/example/runs/*/report.md $(VENV)/example/runs/*/report.html $(VENV)/example/runs/*/findings.txt $(VENV)/example/runs/*/run.json docs/example/
 
 # Draws the cells' examples anew from their independent sources (torch.nn and ONNX).
 examples: $(VENV)/installed

@@ -69,7 +69,7 @@ def test_the_page_links_figures_that_are_there_and_shows_every_table(write, tmp_
     write_report(write(quick_answers()), out)
     page = (out / "report.md").read_text("utf-8")
     links = [part.split(")")[0] for part in page.split("](")[1:]]
-    assert len(links) == 5
+    assert len(links) == 8
     assert all((out / link).exists() for link in links)
     for title in ("adding[length=40]", "speed", "memory", "gate"):
         assert f"### {title} · " in page

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.events import Again, Event, Grown, Opened, Parked, Recorded
+from harness.executors.executor import Told
 from harness.executors.local import Started, Waiting
 from harness.executors.stopping import Stopping
 from harness.forecast import rounded
@@ -84,6 +85,8 @@ class Watch:
                 self._say(f"{event.count} trial(s) that the machine ended are asked again")
             case Parked():
                 self._say(event.reason)
+            case Told():
+                self._say(event.sentence)
             case Waiting() if not self._waited:
                 self._waited = True
                 self._say(WAITING)

@@ -1,7 +1,7 @@
-"""A run's figures as PNG: learning curves, gradients, speed, memory, accuracy against speed; one overview."""
+"""A run's figures: learning, steps to solve, gradients, speed, memory, accuracy against its costs; one overview."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,12 @@ from matplotlib.figure import Figure, FigureBase
 from harness.report.bars import draw_memory, draw_speed, make_room
 from harness.report.curves import curve_handles, draw_curves
 from harness.report.gradient_curves import draw_gradients
+from harness.report.growing import draw_growth
 from harness.report.sections import Section, sections
 from harness.report.shapes import shapes, timed_shape, trials_at
+from harness.report.solving import draw_solving
 from harness.report.style import Looks, figure, legend, save
-from harness.report.tradeoff import draw_tradeoff, label_points
+from harness.report.tradeoff import Point, against_parameters, against_time, draw_tradeoff, label_points
 from harness.store import RunView
 
 ACROSS = 3
@@ -25,8 +27,8 @@ OVERVIEW = (10.667, 6.0)
 Bars = Callable[[Axes, RunView, str, Looks], None]
 
 
-def write_figures(run: RunView, folder: Path) -> list[Path]:
-    """Draws what the run has trials for, overview first; returns the files."""
+def draw_figures(run: RunView) -> dict[str, Figure]:
+    """By name what the run has trials for, overview first."""
     looks, tasks = Looks.of(run), sections(run)
     speeds, memories = shapes(run, "speed"), shapes(run, "memory")
     drawn = {}
@@ -34,15 +36,31 @@ def write_figures(run: RunView, folder: Path) -> list[Path]:
         drawn["overview"] = _overview(run, tasks, looks)
     if tasks:
         drawn["learning_curves"] = _curves(run, tasks, looks)
+    if solving := [section for section in tasks if any(group.has_criterion for group in section.chosen)]:
+        drawn["steps_to_solve"] = _panels(
+            solving, lambda axes, one: draw_solving(axes, one, looks), across=2, width=5.2
+        )
     if heard := sections(run, "gradients"):
         drawn["gradients"] = draw_gradients(run, heard, looks)
     if speeds:
         drawn["speed"] = _bars(run, speeds, looks, draw_speed)
     if memories:
         drawn["memory"] = _bars(run, memories, looks, draw_memory)
+        drawn["memory_growth"] = _panels(memories, lambda axes, shape: draw_growth(axes, run, shape, looks), across=1)
     if tasks and speeds:
-        drawn["accuracy_against_speed"] = _tradeoffs(run, tasks, looks)
-    return [save(made, folder / f"{name}.png") for name, made in drawn.items()]
+        found = [(section, timed_shape(run, section.match)) for section in tasks]
+        points = [against_time(run, section, shape) for section, shape in found]
+        costs = [f"ms a train step, fastest backend\n{shape}" for _, shape in found]
+        drawn["accuracy_against_speed"] = _tradeoffs(tasks, points, costs, looks)
+    if tasks:
+        points = [against_parameters(section) for section in tasks]
+        drawn["accuracy_against_parameters"] = _tradeoffs(tasks, points, ["parameters"] * len(tasks), looks)
+    return drawn
+
+
+def write_figures(drawn: Mapping[str, Figure], folder: Path, formats: Sequence[str] = ("png",)) -> list[Path]:
+    """Writes every figure in every format, `png`, `svg` or `pdf`; returns the files, figure by figure."""
+    return [save(made, folder / f"{name}.{ending}") for name, made in drawn.items() for ending in formats]
 
 
 def _overview(run: RunView, tasks: Sequence[Section], looks: Looks) -> Figure:
@@ -97,21 +115,25 @@ def _bars(run: RunView, found: Sequence[str], looks: Looks, draw: Bars) -> Figur
     return made
 
 
-def _tradeoffs(run: RunView, tasks: Sequence[Section], looks: Looks) -> Figure:
-    across, rows = _grid(len(tasks))
-    made = figure(max(4.0 * across, 5.0), 3.6 * rows)
-    panels = made.subplots(rows, across, squeeze=False)
-    points = [
-        draw_tradeoff(axes, run, section, timed_shape(run, section.match), looks)
-        for axes, section in zip(panels.flat, tasks, strict=False)
-    ]
-    for axes in panels.flat[len(tasks) :]:
-        axes.set_visible(False)
+def _tradeoffs(tasks: Sequence[Section], points: Sequence[list[Point]], costs: Sequence[str], looks: Looks) -> Figure:
+    made = _panels([*zip(tasks, points, costs, strict=True)], lambda axes, one: draw_tradeoff(axes, one, looks))
     made.draw_without_rendering()
-    for axes, found in zip(panels.flat, points, strict=False):
+    for axes, found in zip(made.axes, points, strict=False):
         label_points(axes, found, looks)
     return made
 
 
-def _grid(panels: int) -> tuple[int, int]:
-    return min(panels, ACROSS), math.ceil(panels / ACROSS)
+def _panels(what: Sequence[Any], draw: Callable[[Axes, Any], None], across: int = ACROSS, width: float = 4.0) -> Figure:
+    """A panel each, in rows; inches a panel."""
+    across, rows = _grid(len(what), across)
+    made = figure(max(width * across, 6.5), 3.6 * rows)
+    panels = made.subplots(rows, across, squeeze=False)
+    for axes, one in zip(panels.flat, what, strict=False):
+        draw(axes, one)
+    for axes in panels.flat[len(what) :]:
+        axes.set_visible(False)
+    return made
+
+
+def _grid(panels: int, across: int = ACROSS) -> tuple[int, int]:
+    return min(panels, across), math.ceil(panels / across)

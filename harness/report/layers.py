@@ -24,7 +24,8 @@ def by_shape(measure: Measure, table: pd.DataFrame, more: Iterable[Remark] = ())
         title = f"{measure} · {shape} · {told} · {good} of {planned} trials"
         said = _memory_remarks(rows) if measure == "memory" else _speed_remarks(rows)
         remarks = [*said, *matching(rows), *more]
-        yield show(title, [make(row) for _, row in rows.iterrows()], remarks, ("parameters", "H"))
+        trials = ((str(id),) for id in rows["id"])
+        yield show(title, [make(row) for _, row in rows.iterrows()], remarks, ("parameters", "H"), trials)
 
 
 def matching(rows: pd.DataFrame) -> Iterator[Remark]:

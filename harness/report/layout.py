@@ -1,7 +1,8 @@
 """Tables as a reader sees them: which columns, under which words, with which title. Cells are finished text."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -32,14 +33,17 @@ def shown_tables(run: RunView, *, full: bool = False) -> Iterator[Shown]:
 
 
 def _tables(run: RunView, full: bool) -> Iterator[Shown]:
-    for section in sections(run):
-        yield _accuracy(section)
-    texts = [*gradient_tables(run), *(full_tables(run) if full else ())]
-    yield from (show(title, rows, [Remark(note)]) for title, rows, note in texts)
-    yield from by_shape("speed", speed(run), [Remark(noise_told(machine_noise(run)))])
-    yield from by_shape("memory", memory(run))
-    yield from _gate(run)
-    yield from _failures(run)
+    found: dict[str, Iterable[Shown]] = {
+        "learning": map(_accuracy, sections(run)),
+        "gradients": gradient_tables(run),
+        "ranks": (show(title, rows, [Remark(note)]) for title, rows, note in (full_tables(run) if full else ())),
+        "speed": by_shape("speed", speed(run), [Remark(noise_told(machine_noise(run)))]),
+        "memory": by_shape("memory", memory(run)),
+        "gate": _gate(run),
+        "failures": _failures(run),
+    }
+    for topic, shown in found.items():
+        yield from (replace(table, topic=topic) for table in shown)
 
 
 def _accuracy(section: Section) -> Shown:
@@ -50,7 +54,8 @@ def _accuracy(section: Section) -> Shown:
     title = f"{section.task} · {section.setting} · {found['n'].sum()} of {found['planned'].sum()} trials"
     metrics = tuple(plain_name(metric) for metric in _metrics(section))
     remarks = [*_accuracy_remarks(section), *matching(found)]
-    return show(title, rows, remarks, (*metrics[1:], "parameters", "H"))
+    trials = (tuple(trial.id for trial in group.trials) for group in section.groups)
+    return show(title, rows, remarks, (*metrics[1:], "parameters", "H"), trials)
 
 
 def _accuracy_remarks(section: Section) -> Iterator[Remark]:
@@ -135,7 +140,8 @@ def _gate(run: RunView) -> Iterator[Shown]:
         Remark("Worst: the largest error against the float64 reference, in units of what is allowed."),
         Remark("Examples: of the cell's outputs, from a source other than its equation."),
     ]
-    yield show(f"gate · {int(table['passed'].sum())} of {len(table)} pairs passed", rows, remarks)
+    title = f"gate · {int(table['passed'].sum())} of {len(table)} pairs passed"
+    yield show(title, rows, remarks, trials=((str(id),) for id in table["id"]))
 
 
 def _failures(run: RunView) -> Iterator[Shown]:

@@ -15,6 +15,7 @@ from harness.record import Record
 from harness.report.groups import Group, Numbers
 from harness.report.rows import NAN, Row, first, frame, joined
 from harness.report.sections import Section, sections
+from harness.report.shown import Remark, Shown, show
 from harness.report.wording import NOTHING, count, listing
 from harness.store import RunView
 
@@ -36,8 +37,8 @@ def gradients_of(section: Section) -> pd.DataFrame:
     return frame([_row(section, group) for group in section.groups], "task cell backend stage n planned")
 
 
-def gradient_tables(run: RunView) -> Iterator[tuple[str, list[dict[str, str]], str]]:
-    """Title, rows and note of a table a section."""
+def gradient_tables(run: RunView) -> Iterator[Shown]:
+    """One table a section."""
     for section in sections(run, "gradients"):
         n, planned = sum(len(heard(g)) for g in section.groups), sum(g.planned for g in section.groups)
         title = f"gradients · {section.task} · {stage(section)}, {setting_of(section)} · {n} of {planned} trials"
@@ -45,7 +46,8 @@ def gradient_tables(run: RunView) -> Iterator[tuple[str, list[dict[str, str]], s
             "1 % (half) at lag: so many steps back, and from there on, no more of a gradient at the last output is "
             "left; of all states together, then of each apart. Median [least–greatest] over seeds; > L: not within L."
         )
-        yield title, [_shown(section, group) for group in section.groups], note
+        trials = (tuple(trial.id for trial in group.trials) for group in section.groups)
+        yield show(title, [_shown(section, group) for group in section.groups], [Remark(note)], trials=trials)
 
 
 def remembering(run: RunView) -> list[str]:

@@ -31,6 +31,7 @@ def placed(run: RunView, measure: Measure) -> Iterator[tuple[Row, Trial, Record 
 def place(trial: Trial, record: Record | None, match: Match | None = None) -> Row:
     """What every row of a layer's trial begins with; `shape` is the one it is compared at."""
     return {
+        "id": trial.id,
         "shape": shape_of(trial, match),
         "cell": str(trial.cell),
         "backend": trial.backend,

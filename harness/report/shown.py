@@ -20,13 +20,19 @@ class Remark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A table as a reader sees it. `optional` columns may be left out, in that order."""
+    """A table as a reader sees it. `optional` columns may be left out, in that order.
+
+    `trials`: by row the ids of the trials it tells of, for whoever wants to repeat it; empty where rows tell of none.
+    `topic`: the part of the report it belongs to.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     remarks: tuple[Remark, ...] = ()
     optional: tuple[str, ...] = ()
+    trials: tuple[tuple[str, ...], ...] = ()
+    topic: str = ""
 
     @property
     def note(self) -> str:
@@ -44,7 +50,13 @@ class Shown:
         )
 
 
-def show(title: str, rows: list[dict[str, str]], remarks: Iterable[Remark], optional: tuple[str, ...] = ()) -> Shown:
+def show(
+    title: str,
+    rows: list[dict[str, str]],
+    remarks: Iterable[Remark],
+    optional: tuple[str, ...] = (),
+    trials: Iterable[tuple[str, ...]] = (),
+) -> Shown:
     """The table of rows that all have the first one's columns; those in `OPTIONAL` or `optional` may be left out."""
     return Shown(
         title=title,
@@ -52,4 +64,5 @@ def show(title: str, rows: list[dict[str, str]], remarks: Iterable[Remark], opti
         rows=tuple(tuple(row.values()) for row in rows),
         remarks=tuple(remarks),
         optional=tuple(name for name in (*OPTIONAL, *optional) if name in rows[0]),
+        trials=tuple(trials),
     )

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -24,6 +26,8 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5
 LINES: tuple[Any, ...] = ("-", (0, (5, 1.2)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 INK, QUIET, RULE = "#222222", "#6B6B6B", "#DDDDDD"
 DPI = 150
+VECTORS: Any = {"svg.fonttype": "none", "svg.hashsalt": "harness", "pdf.fonttype": 42}
+"""Texts stay texts, which can be found and read aloud; the same figure has the same bytes."""
 PANEL_SIGNS = 50
 """As many signs of a subtitle fit over a panel."""
 LOGARITHMIC_FROM = 15
@@ -148,10 +152,21 @@ def plain_numbers(axis: Any) -> None:
 
 
 def save(made: Figure, path: Path) -> Path:
-    """Writes the figure as PNG, the same bytes for the same figure."""
+    """Writes the figure in the format of the path's ending, the same bytes for the same figure."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    made.savefig(path, dpi=DPI, metadata={"Software": None})
+    nameless = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    with rc_context(VECTORS):
+        made.savefig(path, dpi=DPI, metadata=nameless[path.suffix[1:]])
     return path
+
+
+def as_svg(made: Figure) -> str:
+    """The figure as an SVG element; its texts are texts."""
+    written = StringIO()
+    with rc_context(VECTORS):
+        made.savefig(written, format="svg", metadata={"Date": None}, transparent=True)
+    text = written.getvalue()
+    return text[text.index("<svg") :]
 
 
 def legend(made: FigureBase, handles: Iterable[Any], columns: int) -> None:

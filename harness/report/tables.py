@@ -40,6 +40,7 @@ def gate(run: RunView) -> pd.DataFrame:
     """One row a pair: its worst figure in units of the tolerance, and whether it may be trained and timed."""
     rows = [
         {
+            "id": trial.id,
             "pair": trial.pair,
             "device": trial.device,
             "dtype": trial.dtype,

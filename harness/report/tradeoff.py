@@ -1,4 +1,4 @@
-"""Accuracy against speed: a cell's test score over the time of its fastest train step."""
+"""Accuracy against what it costs: a cell's test score over the time of its fastest train step, or its parameters."""
 
 import math
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from harness.report.sections import Section
 from harness.report.shapes import trials_at
 from harness.report.style import (
     INK,
+    QUIET,
     Looks,
     draw_level,
     dress,
@@ -40,44 +41,81 @@ LOGARITHMIC_FROM = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """A cell on a task: milliseconds a train step, and the test score's median and range over seeds."""
+    """A cell on a task: what it costs, and the test score's median and range over seeds."""
 
     group: Group
-    milliseconds: float
+    cost: float
     score: float
     low: float
     high: float
     label: str
 
 
-def draw_tradeoff(axes: Axes, run: RunView, section: Section, shape: str, looks: Looks) -> list[Point]:
-    """One panel: every chosen group of a task whose cell was timed at the shape. Returns what `label_points` names."""
+def against_time(run: RunView, section: Section, shape: str) -> list[Point]:
+    """Every chosen group of a task whose cell was timed at the shape, by the milliseconds of its fastest train step."""
     fastest = _fastest(run, shape)
     timed = [(group, fastest[group.cell]) for group in section.chosen if group.cell in fastest]
-    points = [point for group, record in timed if (point := _point(group, record)) is not None]
+    found = (
+        _point(group, 1e3 * record.number("train_seconds"), f"{group.cell} · {record.trial.backend}")
+        for group, record in timed
+    )
+    return [point for point in found if point is not None]
+
+
+def against_parameters(section: Section) -> list[Point]:
+    """Every chosen group of a task, by the parameters in its recurrent layers."""
+    found = (
+        _point(group, float(group.numbers("cell_parameters")[0]), group.cell) for group in section.chosen if group.n
+    )
+    return [point for point in found if point is not None]
+
+
+def draw_tradeoff(axes: Axes, what: tuple[Section, Sequence[Point], str], looks: Looks) -> None:
+    """One panel of a section, its points, and what the x axis says; dotted: the cells that no other beats in both."""
+    section, points, cost = what
     absent = [group.cell for group in section.chosen if group.cell not in {point.group.cell for point in points}]
     told = (
-        f"no time or no score: {listing(dict.fromkeys(absent))}"
+        f"no {cost.partition(',')[0]} or no score: {listing(dict.fromkeys(absent))}"
         if absent
         else "test score: median and range over seeds"
     )
     dress(axes, section.name, told_of(section, told), grid="both")
-    axes.set_xlabel(f"ms a train step, fastest backend\n{shape}")
+    axes.set_xlabel(cost)
     if not points:
         say_nothing(axes, "nothing to compare")
-        return []
+        return
     first = points[0].group
     baseline = first.baseline(first.primary)
     scores = np.array([baseline, *(value for point in points for value in (point.low, point.high))])
     fit_scores(axes, scores, higher_is_better=first.higher_is_better)
     axes.set_ylabel(score_label(first))
-    _fit_times(axes, [point.milliseconds for point in points])
+    _fit_costs(axes, [point.cost for point in points])
+    _draw_front(axes, front(points))
     for point in points:
         colour = looks.colour(point.group.trial.cell)
-        axes.plot([point.milliseconds] * 2, [point.low, point.high], color=colour, linewidth=1.6, alpha=0.6)
-        axes.plot(point.milliseconds, point.score, "o", color=colour, markersize=8, clip_on=False)
+        axes.plot([point.cost] * 2, [point.low, point.high], color=colour, linewidth=1.6, alpha=0.6)
+        axes.plot(point.cost, point.score, "o", color=colour, markersize=8, clip_on=False)
     draw_level(axes, baseline, "baseline")
-    return points
+
+
+def front(points: Sequence[Point]) -> list[Point]:
+    """The Pareto front by medians, the cheapest first: points than which none is both as cheap and better."""
+    found: list[Point] = []
+    for point in sorted(points, key=lambda point: (point.cost, _loss(point))):
+        if not found or _loss(point) < _loss(found[-1]):
+            found.append(point)
+    return found
+
+
+def _loss(point: Point) -> float:
+    return -point.score if point.group.higher_is_better else point.score
+
+
+def _draw_front(axes: Axes, found: Sequence[Point]) -> None:
+    """Steps, for between two cells there is no third one."""
+    if len(found) > 1:
+        costs, scores = [point.cost for point in found], [point.score for point in found]
+        axes.step(costs, scores, where="post", color=QUIET, linestyle=(0, (1, 2)), linewidth=1.2, zorder=1.4)
 
 
 def label_points(axes: Axes, points: Sequence[Point], looks: Looks) -> None:
@@ -97,7 +135,7 @@ def _write(axes: Axes, point: Point, spot: tuple[int, int], colour: str | None =
     across, up = spot
     note = axes.annotate(
         point.label,
-        xy=(point.milliseconds, point.score),
+        xy=(point.cost, point.score),
         xytext=spot,
         textcoords="offset points",
         ha="left" if across > 0 else "right" if across < 0 else "center",
@@ -123,20 +161,20 @@ def _covered(box: Bbox, others: Sequence[Bbox], panel: Bbox) -> float:
 
 def _around(point: Point, axes: Axes) -> Bbox:
     """The box of a point's marker, pixels."""
-    x, y = axes.transData.transform((point.milliseconds, point.score))
+    x, y = axes.transData.transform((point.cost, point.score))
     reach = MARKER_POINTS * axes.figure.dpi / 72
     return Bbox.from_extents(x - reach, y - reach, x + reach, y + reach)
 
 
 def _range(point: Point, axes: Axes) -> Bbox:
     """The box of a point's range, pixels."""
-    (x, low), (_, high) = axes.transData.transform([(point.milliseconds, point.low), (point.milliseconds, point.high)])
+    (x, low), (_, high) = axes.transData.transform([(point.cost, point.low), (point.cost, point.high)])
     return Bbox.from_extents(x - 2, low, x + 2, high)
 
 
-def _fit_times(axes: Axes, milliseconds: Sequence[float]) -> None:
-    """Room for names at both sides; a logarithmic axis where the times differ by much."""
-    least, most = min(milliseconds), max(milliseconds)
+def _fit_costs(axes: Axes, costs: Sequence[float]) -> None:
+    """Room for names at both sides; a logarithmic axis where the costs differ by much."""
+    least, most = min(costs), max(costs)
     if most > LOGARITHMIC_FROM * least:
         axes.set_xscale("log")
         axes.set_xlim(least / 3, most * 3)
@@ -163,17 +201,17 @@ def _seconds(record: Record | None) -> float:
     return record.number("train_seconds") if record else math.inf
 
 
-def _point(group: Group, record: Record) -> Point | None:
-    """None where half of the trainings diverged, or there is none: then no score stands for the group."""
+def _point(group: Group, cost: float, label: str) -> Point | None:
+    """None where half of the trainings diverged or there is none, for then no score stands for them; or no cost."""
     scores = group.scores(group.primary)
-    if not len(scores) or not math.isfinite(median := float(np.median(scores))):
+    if not math.isfinite(cost) or not len(scores) or not math.isfinite(median := float(np.median(scores))):
         return None
     finite = scores[np.isfinite(scores)]
     return Point(
         group=group,
-        milliseconds=1e3 * record.number("train_seconds"),
+        cost=cost,
         score=median,
         low=float(finite.min()),
         high=float(finite.max()),
-        label=f"{group.cell} · {record.trial.backend}",
+        label=label,
     )

@@ -1,9 +1,9 @@
 """Cells without an equation: marked in every table, for nothing but their own module says what they compute."""
 
+import re
 from dataclasses import replace
 
 from harness.report.shown import Remark, Shown
-from harness.spelling import parse
 from harness.store import RunView
 
 MARK = " °"
@@ -27,5 +27,4 @@ def marked(table: Shown, names: set[str]) -> Shown:
 
 
 def _marked(text: str, names: set[str]) -> str:
-    spelling = text.partition(" ")[0]  # a table may have marks of its own behind it
-    return text + MARK if spelling and parse(spelling).name in names else text
+    return text + MARK if re.split(r"[\[@ ]", text, maxsplit=1)[0] in names else text

@@ -1,41 +1,46 @@
 """Writes a report's files: tables as CSV, figures as PNG, findings and a Markdown page."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.report.escaping import csv_frame
-from harness.report.figures import write_figures
+from harness.report.figures import draw_figures, write_figures
 from harness.report.findings import findings
 from harness.report.markdown import as_markdown
+from harness.report.page import as_page
 from harness.report.tables import all_tables
 from harness.store import RunView
 
 
-def write_report(run: RunView, folder: Path, *, full: bool = False) -> list[Path]:
-    """Writes `tables/*.csv`, `figures/*.png`, `findings.txt` and `report.md` under `folder`; returns what it wrote.
+def write_report(run: RunView, folder: Path, *, full: bool = False, formats: Sequence[str] = ("png",)) -> list[Path]:
+    """Writes `tables/*.csv`, `figures/*`, `findings.txt`, `report.md` and `report.html` under `folder`; returns them.
 
-    The page shows pairs of cells and ranks only in `full`; their CSV are always there.
+    `formats` of the figures: png, which report.md shows, svg, pdf. The pages show pairs of cells and ranks only in
+    `full`; their CSV are always there.
 
     Raises HarnessError where the folder cannot be written.
     """
     try:
-        return _write(run, folder, full=full)
+        return _write(run, folder, formats, full=full)
     except OSError as error:
         hint = "copy the results folder to a place of your own"
         raise HarnessError(f"cannot write the report to {folder}: {error.strerror}", hint=hint) from error
 
 
-def _write(run: RunView, folder: Path, *, full: bool) -> list[Path]:
+def _write(run: RunView, folder: Path, formats: Sequence[str], *, full: bool) -> list[Path]:
     (folder / "tables").mkdir(parents=True, exist_ok=True)
     written = []
     for name, table in all_tables(run).items():
         path = folder / "tables" / f"{name}.csv"
         csv_frame(table).to_csv(path, index=False)
         written.append(path)
-    figures = write_figures(run, folder / "figures")
+    drawn = draw_figures(run)
+    figures = write_figures(drawn, folder / "figures", formats)
     texts = {
         "findings.txt": "".join(f"{sentence}\n" for sentence in findings(run)),
-        "report.md": as_markdown(run, figures, folder, full=full),
+        "report.md": as_markdown(run, [path for path in figures if path.suffix == ".png"], folder, full=full),
+        "report.html": as_page(run, drawn, full=full),
     }
     for name, text in texts.items():
         (folder / name).write_text(text, "utf-8")
