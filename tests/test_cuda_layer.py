@@ -78,6 +78,15 @@ def test_recordings_made_in_inference_mode_serve_training():
     outcome(layer, x.detach())
 
 
+@pytest.mark.parametrize("route", ["block", "steps"])
+def test_autocast_changes_nothing(route):
+    layer, x = build("gru", route), torch.randn(4, 2, 3, generator=torch.Generator().manual_seed(1))
+    wanted = outcome(layer, x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = outcome(layer, x)
+    assert all(torch.equal(one, other) for one, other in zip(found, wanted, strict=True))
+
+
 def test_a_layer_says_which_way_it_ran_and_why():
     layer = build("gru", "steps", H=5)
     assert layer.note == ""

@@ -1,8 +1,10 @@
 """A fused cell on CUDA: for each batch size a plan, its compiled text and the way its launches are made."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from harness.backend import Dtype
@@ -43,7 +45,7 @@ class CudaRunner:
 
     def forward(self, inputs: Sequence[Tensor], keep: bool) -> tuple[Tensor, tuple[Tensor, ...], Sequence[Tensor]]:
         """y, the final states, and with `keep` what backward needs beside inputs and y."""
-        with self._machine.current():
+        with self._alone(inputs[0]):
             way = self.way(inputs[0])
             y, final, stored = self._passes(way).forward(way, inputs, keep)
         return y, final, [stored.others, stored.kept] if stored else []
@@ -56,7 +58,7 @@ class CudaRunner:
         needed: Sequence[bool],
     ) -> list[Tensor | None]:
         """The gradients of the inputs that are `needed`; `stored`: y and what forward kept."""
-        with self._machine.current():
+        with self._alone(inputs[0]):
             way = self.way(inputs[0])
             return self._passes(way).backward(way, inputs, Stored(*stored), cotangents, needed)
 
@@ -72,6 +74,12 @@ class CudaRunner:
         recorded = f" in CUDA graphs of up to {LONGEST} steps" if way.plan.route == "steps" else ""
         self.note = f"{way.plan.route}{recorded}, {way.plan.reason}"
         return way
+
+    @contextmanager
+    def _alone(self, x: Tensor) -> Iterator[None]:
+        """On the machine, out of reach of a user's autocast: kernels take what torch multiplied for the layer's format."""
+        with self._machine.current(), torch.autocast(x.device.type, enabled=False):
+            yield
 
     def _passes(self, way: Way) -> Any:
         return self._stretches if way.plan.route == "steps" else passes
