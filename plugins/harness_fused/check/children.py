@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 from harness_fused.check.parts import Part
+from harness_fused.cuda.presence import UNCACHED
 
 SANITIZER = "compute-sanitizer"
 PLACES = ("/usr/local/cuda/bin", "/usr/local/cuda/compute-sanitizer")
@@ -109,7 +110,7 @@ def command(part: Part, first: int, seconds: float, rehearse: bool) -> list[str]
 def _environment(part: Part) -> Mapping[str, str]:
     """The same modules as here. memcheck sees an array's end only where each array is an allocation of its own."""
     path = {"PYTHONPATH": os.pathsep.join(sys.path)}
-    return path | ({"PYTORCH_NO_CUDA_MEMORY_CACHING": "1"} if part.tool == "memcheck" else {})
+    return path | ({UNCACHED: "1"} if part.tool == "memcheck" else {})
 
 
 def _heard(child: Child, line: str, log: IO[str]) -> Iterator[Row]:

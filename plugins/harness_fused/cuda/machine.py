@@ -1,5 +1,6 @@
 """Where the kernels of a plan run: on a GPU through `cuda.core`, or on the CPU in the emulation."""
 
+import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache, cached_property
@@ -13,6 +14,7 @@ from harness_fused.cuda import nvrtc
 from harness_fused.cuda.emulation import Emulation, address
 from harness_fused.cuda.passes import Launcher
 from harness_fused.cuda.plan import DeviceFacts, Launch, Plan
+from harness_fused.cuda.presence import UNCACHED
 
 T = TypeVar("T")
 
@@ -23,8 +25,8 @@ class Machine(Protocol):
     facts: DeviceFacts
 
     @property
-    def recording(self) -> bool:
-        """Whether somebody else is recording what is launched now."""
+    def records(self) -> bool:
+        """Whether launches can be recorded now."""
         ...
 
     def current(self) -> AbstractContextManager[object]:
@@ -47,10 +49,11 @@ class Gpu:
         torch.cuda.init()  # cuda.core joins the context that torch has made
         self.index = index
         self.core = core()
-        self.device = self.core.Device(index)
-        self.device.set_current()
-        found = self.device.properties
-        major, minor = self.device.compute_capability
+        with torch.cuda.device(index):  # whatever device is current stays so
+            device = self.core.Device(index)
+            device.set_current()
+        found = device.properties
+        major, minor = device.compute_capability
         self.facts = DeviceFacts(
             multiprocessors=found.multiprocessor_count,
             shared_bytes=found.max_shared_memory_per_block_optin,
@@ -59,9 +62,11 @@ class Gpu:
         )
 
     @property
-    def recording(self) -> bool:
-        """Whether torch's current stream is captured."""
-        return torch.cuda.is_current_stream_capturing()
+    def records(self) -> bool:
+        """Not while torch's current stream is captured already, nor where torch gives memory back at once: a graph
+        needs it to stay, and torch then refuses every allocation that would be captured.
+        """
+        return not (torch.cuda.is_current_stream_capturing() or UNCACHED in os.environ)
 
     def current(self) -> AbstractContextManager[object]:
         """The current device."""
@@ -72,18 +77,22 @@ class Gpu:
         return self._launcher(text)
 
     def record(self, work: Callable[[], T]) -> tuple[T, Callable[[], None]]:
-        """By a CUDA graph. The work runs once before, on a stream of its own, as torch asks for it: it loads kernels
-        and chooses algorithms, which nothing may do while it is recorded.
+        """By a CUDA graph. The work runs once before, on the stream that is captured, as torch asks for it: it loads
+        kernels and chooses algorithms, which nothing may do while it is recorded.
         """
-        beside = torch.cuda.Stream(self.index)
-        beside.wait_stream(torch.cuda.current_stream(self.index))
-        with torch.cuda.stream(beside):
+        self._beside.wait_stream(torch.cuda.current_stream(self.index))
+        with torch.cuda.stream(self._beside):
             work()
-        torch.cuda.current_stream(self.index).wait_stream(beside)
+        torch.cuda.current_stream(self.index).wait_stream(self._beside)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        with torch.cuda.graph(graph, stream=self._beside, capture_error_mode="thread_local"):
             answer = work()
         return answer, graph.replay
+
+    @cached_property
+    def _beside(self) -> torch.cuda.Stream:
+        """One for all recordings: torch keeps a workspace of cuBLAS for every stream, and its own is on one device."""
+        return torch.cuda.Stream(self.index)
 
     @cached_property
     def architecture(self) -> str:
@@ -102,6 +111,7 @@ class GpuLauncher:
         self._gpu = gpu
         self._code = gpu.core.ObjectCode.from_cubin(nvrtc.binary(text, gpu.architecture).code)
         self._ready: dict[Launch, tuple[Any, Any]] = {}
+        self._allowed: dict[str, int] = {}
 
     def __call__(self, launch: Launch, given: Mapping[str, Tensor | int | None]) -> None:
         """Starts a kernel and does not wait for it."""
@@ -111,8 +121,9 @@ class GpuLauncher:
 
     def _prepared(self, launch: Launch) -> tuple[Any, Any]:
         kernel = self._code.get_kernel(launch.kernel)
-        if launch.shared_bytes:
+        if launch.shared_bytes > self._allowed.get(launch.kernel, 0):  # launches of several batch sizes share a kernel
             _allow_shared(kernel, launch.shared_bytes, self._gpu.index)
+            self._allowed[launch.kernel] = launch.shared_bytes
         config = self._gpu.core.LaunchConfig(
             grid=launch.grid,
             block=launch.block,
@@ -128,7 +139,7 @@ class Emulated:
 
     def __init__(self, facts: DeviceFacts) -> None:
         self.facts = facts
-        self.recording = False
+        self.records = True
 
     def current(self) -> AbstractContextManager[object]:
         """It always is."""

@@ -10,6 +10,9 @@ from harness_fused.cuda import nvrtc
 
 DRIVERS = ("libcuda.so.1", "nvcuda.dll")
 
+UNCACHED = "PYTORCH_NO_CUDA_MEMORY_CACHING"
+"""Set, torch asks the driver for every tensor's memory: what compute-sanitizer's memcheck needs."""
+
 
 def why_not() -> str | None:
     """The first thing that is missing, or None: the driver, a torch for CUDA, cuda.core, NVRTC."""

@@ -71,7 +71,7 @@ class CudaRunner:
             found = self._choose(recurrence, shape, self._stored, self._machine.facts)
             self._ways[B] = Way(self._kernel, found, self._machine.launcher(text(recurrence, found), found))
         way = self._ways[B]
-        recorded = f" in CUDA graphs of up to {LONGEST} steps" if way.plan.route == "steps" else ""
+        recorded = f" in CUDA graphs of up to {LONGEST} steps" if self._passes(way) is self._stretches else ""
         self.note = f"{way.plan.route}{recorded}, {way.plan.reason}"
         return way
 
@@ -82,4 +82,5 @@ class CudaRunner:
             yield
 
     def _passes(self, way: Way) -> Any:
-        return self._stretches if way.plan.route == "steps" else passes
+        # Where nothing can be recorded launches go one by one, into a user's own graph perhaps.
+        return self._stretches if way.plan.route == "steps" and self._machine.records else passes

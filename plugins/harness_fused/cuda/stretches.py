@@ -36,8 +36,6 @@ class Stretches:
         self, way: Way, inputs: Sequence[Tensor], keep: bool
     ) -> tuple[Tensor, tuple[Tensor, ...], Stored | None]:
         """As `passes.forward`."""
-        if self._machine.recording:  # a user's own graph records the launches one by one
-            return passes.forward(way, inputs, keep)
         (x, *rest), (T, B, _) = inputs, inputs[0].shape
         count, H = len(way.kernel.recurrence.next), way.kernel.recurrence.hidden
         states, weights = rest[:count], rest[count:]
@@ -65,8 +63,6 @@ class Stretches:
         needed: Sequence[bool],
     ) -> list[Tensor | None]:
         """As `passes.backward`; weights' gradients are added up over stretches in float32."""
-        if self._machine.recording:
-            return passes.backward(way, inputs, stored, cotangents, needed)
         (x, *rest), count, given = inputs, len(way.kernel.recurrence.next), len(inputs)
         start, weights = rest[:count], rest[count:]
         wanted = [needed[0], *[True] * count, *needed[1 + count :]]  # states' gradients go from stretch to stretch
