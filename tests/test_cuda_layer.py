@@ -72,7 +72,7 @@ def test_where_nothing_can_be_recorded_launches_go_one_by_one(monkeypatch):
 
 
 class Remembers:
-    """A GPU's side of `cuda.core` that starts nothing: what a kernel may have of shared memory, and what it is given."""
+    """A GPU's side of `cuda.core` that starts nothing, and refuses what a kernel may not have of shared memory."""
 
     def __init__(self):
         self.allowed, self.refused, self.launched = {}, 0, 0

@@ -1,12 +1,16 @@
 """The check of a GPU's kernels: rehearsed without one, on torch, NumPy and cuda.core alone; it outlives its parts."""
 
 import json
+import math
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from harness import canonical
 from harness.settings import LayerShape
 from harness_fused import compiler
 from harness_fused.check import children, cudnn, parts, table, timing
@@ -38,8 +42,6 @@ def bare(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(BARE)
 
     def run(*arguments, **environment):
-        import os
-
         path = os.pathsep.join([str(tmp_path), str(ROOT)])
         return subprocess.run(
             [sys.executable, *arguments],
@@ -63,6 +65,8 @@ def test_everything_is_rehearsed_on_a_bare_machine(bare, tmp_path):
     assert all(by_part[f"gate.{route}"]["passed"] for route in ("block", "grid", "steps"))
     assert by_part["compile"]["texts"] >= 3
     assert by_part["timing"]["forward_ms"] > 0 < by_part["timing"]["floor_ms"]
+    assert 0 < by_part["timing"]["apart"] < by_part["timing"]["apart_allowed"]
+    assert by_part["cudnn"]["cudnn"] == "PERSIST_STATIC_SMALL_H"
     told = (tmp_path / "out" / "table.txt").read_text()
     assert told.startswith("A rehearsal in the emulation: no figure")
     assert "geometric mean" in told
@@ -126,6 +130,63 @@ def test_a_part_that_cannot_even_begin_is_a_failure(monkeypatch, tmp_path):
     assert row["failed"] == "no torch"
 
 
+LEAVES = """
+import json, subprocess, sys, time
+print(json.dumps({"items": 1}), flush=True)
+print(json.dumps({"began": 0, "item": "item 0"}), flush=True)
+late = "import sys, time; time.sleep(15); open(sys.argv[1], 'w')"
+left = subprocess.Popen([sys.executable, "-c", late, sys.argv[1]], start_new_session=True)
+print("left behind", left.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_pipe_that_stays_open_keeps_nobody_waiting(monkeypatch, tmp_path):
+    monkeypatch.setattr(children, "GRACE", 0.1)
+    over = tmp_path / "over"
+    monkeypatch.setattr(children, "command", lambda *_: [sys.executable, "-c", LEAVES, str(over)])
+    part = parts.Part(name="gate.grid", module="gate", stage=0, seconds=60, stall=1)
+    with (tmp_path / "log").open("w") as log:
+        (row,) = children.rows_of([part], 60, False, log)
+    os.kill(int((tmp_path / "log").read_text().split()[-1]), signal.SIGKILL)
+    assert row["failed"] == "no answer: it hangs"
+    assert not over.exists()
+
+
+def test_an_error_that_is_no_number_is_told_with_its_reason(capsys):
+    parts._say({"passed": False, "worst": math.inf, "reason": "y differs"})
+    row = {"part": "gate.grid", "item": "gru float32 grid", "of": 1, **canonical.loads(capsys.readouterr().out)}
+    assert "REJECTED, worst inf" in table.line(row)
+    assert "FAILED\ngate.grid gru float32 grid: y differs" in table.text([row], False)
+
+
+def test_what_is_refused_or_was_never_examined_is_a_failure():
+    passed = {"part": "gate.grid", "item": "gru float32 grid", "number": 0, "of": 2, "passed": True, "worst": 0.5}
+    assert [row["failed"] for row in table.failures([passed])] == ["1 of 2 pairs were examined"]
+    refused = {"part": "gate.grid", "item": "rnn float32 grid", "number": 1, "of": 2, "refused": "no NVRTC"}
+    assert table.failures([passed, refused]) == [refused]
+
+
+@pytest.mark.parametrize("apart", [math.nan, 0.3, 0.01])
+def test_no_mean_counts_what_is_wrong(apart):
+    times = {f"{mode}{side}": 1.0 for mode in ("forward", "train") for side in ("_ms", "_torch_ms")}
+    timed = {
+        "part": "timing",
+        "number": 0,
+        "of": 9,
+        "route": "grid",
+        "cudnn": "STANDARD",
+        "apart_allowed": 0.05,
+        **times,
+    }
+    right = timed | {"item": "gru bfloat16 B1", "apart": apart, "forward_ratio": 3.0, "train_ratio": 3.0}
+    other = timed | {"item": "gru bfloat16 B2", "apart": 0.01, "forward_ratio": 2.0, "train_ratio": 2.0}
+    wrong = {"part": "gate.grid", "item": "gru bfloat16 grid", "number": 0, "of": 1, "passed": False, "reason": "y"}
+    assert ("n 2" if apart == 0.01 else "n 1") in table.text([right, other], False)
+    assert len(table.failures([right, other])) == (apart != 0.01)
+    assert "geometric mean" not in table.text([right, other, wrong], False)
+
+
 def test_when_the_time_is_up_the_rest_is_left_out(monkeypatch, tmp_path):
     monkeypatch.setattr(children, "GRACE", 0.1)
     monkeypatch.setattr(children, "command", lambda part, first, *_: [sys.executable, "-c", PLAYED, "3"])
@@ -164,6 +225,8 @@ def test_every_shape_of_the_comparison_is_timed_and_the_anchor_comes_first():
             for H in (256, 512, 768, 1024)
         }
         assert wanted <= shapes
+    borders = {(i.shape.batch, i.shape.hidden) for i in items if (i.cell, i.dtype) == ("lstm", "float16")}
+    assert {(16, 1024), (16, 1152), (8, 768), (12, 768)} <= borders
     assert len(items) == len(set(items))
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from harness.backend import Dtype
 from harness.settings import LayerShape
-from harness_fused.check import gate, timing
+from harness_fused.check import gate, plans, small, timing
 from harness_fused.check.place import ROUTES, Place, Routed, cells
 from harness_fused.cuda import nvrtc
 from harness_fused.cuda.kernels import text
+from harness_fused.cuda.plan import alternatives
 from harness_fused.cuda.runner import STORED
 from harness_fused.tracing import trace
 
@@ -22,7 +23,7 @@ BATCH = 64
 
 def items(place: Place) -> list[list[str]]:
     """All texts, the gate's first, each once."""
-    found = iter(dict.fromkeys((*_of_gate(place), *_of_timing(place))))
+    found = iter(dict.fromkeys((*_of_gate(place), *_of_small(place), *_of_timing(place), *_of_plans(place))))
     return list(iter(lambda: list(islice(found, BATCH)), []))
 
 
@@ -47,6 +48,18 @@ def _of_gate(place: Place) -> Iterator[str]:
             for case in gate.cases(place, item):
                 shape = LayerShape(batch=case.B, length=case.T, hidden=case.H, inputs=case.I)
                 yield _text(Routed(place, route), item[0], item[1], shape)
+
+
+def _of_small(place: Place) -> Iterator[str]:
+    for cell, dtype, route in small.items(place):
+        yield _text(Routed(place, route), cell, dtype, small.SHAPE)
+
+
+def _of_plans(place: Place) -> Iterator[str]:
+    for item, number in plans.items(place):
+        recurrence = trace(cells()[item.cell], item.shape.inputs, item.shape.hidden)
+        facts = place.machine.facts
+        yield text(recurrence, alternatives(recurrence, item.shape, STORED[item.dtype], facts)[number])
 
 
 def _of_timing(place: Place) -> Iterator[str]:

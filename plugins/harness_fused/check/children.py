@@ -1,6 +1,5 @@
 """The processes of a stage: started, listened to, ended when they hang, and begun again behind what ended them."""
 
-import json
 import os
 import queue
 import shutil
@@ -12,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any
 
+from harness import canonical
 from harness_fused.check.parts import Part
 from harness_fused.cuda.presence import UNCACHED
 
@@ -19,7 +19,7 @@ SANITIZER = "compute-sanitizer"
 PLACES = ("/usr/local/cuda/bin", "/usr/local/cuda/compute-sanitizer")
 
 GRACE = 5.0
-"""Seconds that a part has to end by itself when its time is up."""
+"""Seconds that a part has to end by itself when its time is up, and a process once it has been killed."""
 
 HANGS, TIME_IS_UP = "no answer: it hangs", "the time is up"
 
@@ -69,9 +69,12 @@ def rows_of(parts: list[Part], seconds: float, rehearse: bool, log: IO[str]) -> 
                 yield from _ended(child)
                 if again := _again(child, until, rehearse, lines):
                     alive.append(again)
-            for silent in [c for c in alive if now - c.heard > c.part.stall or now > until + GRACE]:
-                _end(silent.process)
-                silent.ended = HANGS if now < until else TIME_IS_UP
+            for child in alive:
+                if not child.ended and (now - child.heard > child.part.stall or now > until + GRACE):
+                    _end(child.process)
+                    child.ended, child.heard = HANGS if now < until else TIME_IS_UP, now
+                elif child.ended and now - child.heard > GRACE:
+                    lines.put((child, None))  # stuck in the driver, or it left somebody behind who holds its pipe
     finally:
         for child in alive:
             _end(child.process)
@@ -114,9 +117,10 @@ def _environment(part: Part) -> Mapping[str, str]:
 
 
 def _heard(child: Child, line: str, log: IO[str]) -> Iterator[Row]:
-    child.heard = time.monotonic()
+    if not child.ended:
+        child.heard = time.monotonic()
     try:
-        row = json.loads(line) if line.startswith("{") else None
+        row = canonical.loads(line) if line.startswith("{") else None
     except ValueError:
         row = None
     if row is None:

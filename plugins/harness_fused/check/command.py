@@ -1,13 +1,13 @@
 """The command line of `python -m harness.gpu_check`, and its budget of time."""
 
 import argparse
-import json
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from harness import canonical
 from harness_fused.check import table
 from harness_fused.check.children import rows_of, sanitizer
 from harness_fused.check.parts import PARTS, Part, play
@@ -21,7 +21,9 @@ def main() -> None:
     """Runs the check, or one part of it for the check's own processes. Exits with 0 if nothing failed, else with 1."""
     parser = argparse.ArgumentParser(prog="python -m harness.gpu_check", description=__doc__)
     parser.add_argument("--rehearse", action="store_true", help="no GPU: tiny shapes, in the emulation on the CPU")
-    parser.add_argument("--out", type=Path, default=Path(os.environ.get("OUT", "gpu-check")), help="folder of results")
+    parser.add_argument(
+        "--out", type=Path, default=Path(os.environ.get("OUT") or "gpu-check"), help="folder of results"
+    )
     parser.add_argument("--seconds", type=float, default=SECONDS, help="for everything (default %(default)g)")
     parser.add_argument("--only", default="", help="parts whose names begin so, by commas: gate,timing")
     parser.add_argument("--part", help=argparse.SUPPRESS)
@@ -42,7 +44,7 @@ def check(folder: Path, seconds: float, only: str, rehearse: bool) -> bool:
     with (folder / "results.jsonl").open("w") as results, (folder / "log.txt").open("w") as log:
         for row in _rows(seconds, only, rehearse, log):
             rows.append(row)
-            print(json.dumps(row), file=results, flush=True)
+            print(canonical.dumps(row), file=results, flush=True)
             print(table.line(row), flush=True)  # noqa: T201 -- a command
             # Whatever happens to this process, what was found so far can be read.
             (folder / "table.txt").write_text(table.text(rows, rehearse), encoding="utf-8")

@@ -5,10 +5,11 @@ from typing import Any
 import torch
 
 from harness.backend import LayerPlan
+from harness.settings import LayerShape
 from harness_fused.check.gate import Item
 from harness_fused.check.place import ROUTES, Place, Routed, cells
 
-STEPS, BATCH, INPUTS, HIDDEN = 3, 9, 3, 40
+SHAPE = LayerShape(batch=9, length=3, hidden=40, inputs=3)
 
 
 def items(place: Place) -> list[Item]:
@@ -25,13 +26,14 @@ def items(place: Place) -> list[Item]:
 def row(place: Place, item: Item) -> dict[str, Any]:
     """Forward without and with what backward needs, and backward."""
     cell, dtype, route = item
-    plan = LayerPlan(inputs=INPUTS, hidden=HIDDEN, device=place.device, dtype=dtype)
+    plan = LayerPlan(inputs=SHAPE.inputs, hidden=SHAPE.hidden, device=place.device, dtype=dtype)
     layer: Any = Routed(place, route).build(cells()[cell], plan)
     torch.manual_seed(0)
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.uniform_(-0.1, 0.1)
-        x = torch.randn(STEPS, BATCH, INPUTS, device=place.device).to(next(layer.parameters()).dtype)
+        x = torch.randn(SHAPE.length, SHAPE.batch, SHAPE.inputs, device=place.device)
+        x = x.to(next(layer.parameters()).dtype)
         layer(x)
     y, final = layer(x.requires_grad_())
     torch.autograd.backward([y, *final], [torch.ones_like(part) for part in (y, *final)])

@@ -1,7 +1,7 @@
 """Rows as text: a line as they come, and the short table at the end."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from math import exp, log
 from typing import Any
 
@@ -28,31 +28,51 @@ def text(rows: list[Row], rehearse: bool) -> str:
     told = ["A rehearsal in the emulation: no figure below says anything about a GPU.\n"] if rehearse else []
     told += [f"machine: {row}" for row in rows if row["part"] == "facts"]
     told += _counts(rows)
-    timed = [row for row in rows if "forward_ms" in row]
+    timed, wrong = [row for row in rows if "forward_ms" in row], _rejected(rows)
+    right = [row for row in timed if not _why(row) and _pair(row) not in wrong]
     if timed:
         told.append(
             "\nmilliseconds, forward and train (gradients cleared, forward, backward); ratio: torch.nn's over ours"
         )
         told.append("float32 without TF32; caches warm unless it says cold; I1: without the input's product")
-        told += [f"{row['item']:<44} {_times(row)}" for row in timed]
-        told += ["", *_means(timed)]
+        told += [f"{row['item']:<44} {_times(row)}{'' if row in right else '  WRONG, see below'}" for row in timed]
+        told += ["", *_means(right)]
+    told += [f"cuDNN, {row['item']}: {row['cudnn']}: {', '.join(row['kernels'])}" for row in rows if row.get("kernels")]
     if found := failures(rows):
         told += ["\nFAILED", *(f"{row['part']} {row.get('item', '')}: {_why(row)}" for row in found)]
     return "\n".join(told) + "\n"
 
 
 def failures(rows: Iterable[Row]) -> list[Row]:
-    """Rows that say something is wrong: a rejected pair, a process that died, an error that the sanitizer saw."""
-    return [row for row in rows if _why(row)]
+    """Rows that say something is wrong: a rejected pair, a process that died, an error that the sanitizer saw; and one
+    for each gate that did not examine all.
+    """
+    rows = list(rows)
+    return [*(row for row in rows if _why(row)), *_unexamined(rows)]
+
+
+def _unexamined(rows: list[Row]) -> Iterator[Row]:
+    planned = {row["part"]: row["of"] for row in rows if row["part"].startswith("gate")}
+    for part, of in planned.items():
+        done = sum(row["part"] == part and "number" in row and "left_out" not in row for row in rows)
+        if done < of:
+            yield {"part": part, "failed": f"{done} of {of} pairs were examined"}
+
+
+def _rejected(rows: Iterable[Row]) -> set[str]:
+    """The cell, number format and route of every pair that its gate refused."""
+    return {row["item"] for row in rows if row["part"].startswith("gate") and _why(row)}
 
 
 def _why(row: Row) -> str:
-    if row.get("failed"):
-        return str(row["failed"])
+    if problem := row.get("failed") or row.get("refused"):
+        return str(problem)
     if row.get("passed") is False:
         return str(row["reason"])
     if row.get("finite") is False:
         return "a gradient is not finite"
+    if "apart" in row and not row["apart"] <= row["apart_allowed"]:
+        return f"y or the gradient of x differs from torch.nn's by {row['apart']:.1e} of its norm"
     summary = str(row.get("summary", ""))
     return "" if not summary or " 0 errors" in summary or " 0 hazards" in summary else summary
 
@@ -80,6 +100,11 @@ def _times(row: Row) -> str:
     if over := row.get("forward_over_floor"):
         told += f" {over:.1f} × floor;"
     return f"{told} cuDNN {row['cudnn']}"
+
+
+def _pair(row: Row) -> str:
+    cell, dtype, *_ = row["item"].split()
+    return f"{cell} {dtype} {row['route']}"
 
 
 def _means(timed: list[Row]) -> list[str]:

@@ -15,7 +15,7 @@ from harness.bench.step import Step
 from harness.layer import torch_dtype
 from harness.precision import set_tf32
 from harness.settings import LayerShape
-from harness_fused.check.cudnn import algorithm, kernels_of
+from harness_fused.check.cudnn import algorithm
 from harness_fused.check.floor import floor_seconds
 from harness_fused.check.place import Place, Routed, cells
 from harness_fused.cuda.plan import Route
@@ -25,6 +25,8 @@ SECONDS = 0.25
 """Of timing for each side and mode, about."""
 FEWEST, MOST = 5, 50
 """Samples of each."""
+APART, APART_FLOAT32 = 5e-2, 1e-4
+"""How far from torch.nn's numbers ours may be, relative to their norm, in formats of 16 bits and in float32."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +54,10 @@ def row(place: Place, item: Item) -> dict[str, Any]:
     """Milliseconds of both sides and both modes, ratios (theirs over ours), the floor, and what ran on either side."""
     set_tf32(item.dtype)
     mine, layer = ours(Routed(place, item.route), item)
-    theirs = _theirs(place, item)
+    theirs = torchs(place, item)
     found: dict[str, Any] = {"cudnn": algorithm(item.cell, item.dtype, item.shape)}
     clock = clock_at(place.device)
+    found |= {"apart": apart(mine, theirs), "apart_allowed": APART_FLOAT32 if item.dtype == "float32" else APART}
     for mode in ("forward", "train"):
         for suffix, timed in (("", clock.seconds), ("_cold", clock.cold_seconds))[: 1 + item.cold]:
             seconds, others = alternate([getattr(mine, mode), getattr(theirs, mode)], timed)
@@ -65,8 +68,21 @@ def row(place: Place, item: Item) -> dict[str, Any]:
     found |= {"floor_ms": floor * 1e3, "forward_over_floor": found["forward_ms"] / 1e3 / floor if floor else None}
     megahertz, held_back = clock.state()
     found |= {"clock_mhz": megahertz if megahertz > 0 else None, "held_back": held_back}
-    found |= {"route": way.plan.route, "note": layer.note}
-    return found | {"cudnn_kernels": [] if place.rehearsal else kernels_of(theirs.forward)}
+    return found | {"route": way.plan.route, "note": layer.note}
+
+
+def apart(mine: "TimedStep", theirs: "TimedStep") -> float:
+    """How far two sides are from each other that were given the same numbers: the larger ‖Δ‖ / ‖theirs‖ of y and of the
+    gradient of x. The gate's shapes are small; no time is told of a shape at which a kernel is wrong.
+    """
+    found = []
+    for side in (mine, theirs):
+        side.train()
+        with torch.no_grad():
+            found.append([part.float() for part in (side.outputs()[0], side.x.grad) if part is not None])
+        side.clear()
+    ratios = [(one - other).norm() / other.norm() for one, other in zip(*found, strict=True)]
+    return float(torch.stack(ratios).max())  # not a number if any is not
 
 
 @cache
@@ -93,7 +109,8 @@ def ours(routed: Routed, item: Item) -> tuple[TimedStep, Any]:
     return TimedStep(layer.bare(start), _x(place, item), list(layer.parameters())), layer
 
 
-def _theirs(place: Place, item: Item) -> TimedStep:
+def torchs(place: Place, item: Item) -> TimedStep:
+    """The step of torch.nn's module, drawn as ours is."""
     shape = item.shape
     module = MODULES[item.cell](shape.inputs, shape.hidden, device=place.device, dtype=torch_dtype(item.dtype))
     _draw(module, shape)
@@ -172,3 +189,5 @@ def _borders() -> Iterator[Item]:
             yield _item(cell, "bfloat16", (16, 128, H))
         for B in (8, 12):
             yield _item(cell, "bfloat16", (B, 128, 768))
+    for B, H in ((16, 1024), (16, 1152), (8, 768), (12, 768)):  # of PERSIST_STATIC, which is float16 alone
+        yield _item("lstm", "float16", (B, 128, H))

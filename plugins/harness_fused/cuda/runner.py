@@ -77,7 +77,7 @@ class CudaRunner:
 
     @contextmanager
     def _alone(self, x: Tensor) -> Iterator[None]:
-        """On the machine, out of reach of a user's autocast: kernels take what torch multiplied for the layer's format."""
+        """On the machine, out of reach of a user's autocast: kernels read products in the layer's own format."""
         with self._machine.current(), torch.autocast(x.device.type, enabled=False):
             yield
 
