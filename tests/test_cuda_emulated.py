@@ -1,6 +1,10 @@
 """The CUDA kernels, played by a CPU, compute the cell's step: every route, number format and kind of cell."""
 
+import signal
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -67,6 +71,15 @@ def test_several_warps_and_groups_share_the_work(cells):
     )
     assert made.plan.train[0].grid == 3 * dict(made.plan.constants)["GROUP"]
     assert worst_excess(made) <= 1
+
+
+@pytest.mark.parametrize("beyond", [False, True])
+def test_no_kernel_reaches_beyond_an_array(beyond):
+    command = [sys.executable, str(Path(__file__).parent / "guarded.py"), *["beyond"] * beyond]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == (-signal.SIGSEGV if beyond else 0), done.stderr
+    assert all(float(line.split()[-1]) <= 1 for line in done.stdout.splitlines())
+    assert beyond or len(done.stdout.splitlines()) == 5
 
 
 def test_absent_cotangents_are_zeros(cells):

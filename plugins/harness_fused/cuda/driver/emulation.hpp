@@ -3,7 +3,9 @@
 // Threads are fibres. A fibre runs until it waits at a barrier, polls a flag or multiplies fragments; who goes on is drawn
 // at random from a seed, blocks favoured by turns, so that a block may run far ahead or stay behind as far as barriers let
 // it. Fresh shared memory is NaN, and a write behind its end is found. What it does not carry: weak memory order (a
-// release that is only a write), warps whose lanes run in step, speed, limits of registers.
+// release that is only a write), warps whose lanes run in step, speed, limits of registers, the ends of arrays in global
+// memory (tests/guarded.py does), instructions of a GPU (functions are the C library's, fragments are laid out as
+// device.cuh says they are), and all that starts a kernel there: machine.py's launches, streams and graphs.
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
