@@ -2,18 +2,16 @@
 
 import copy
 from functools import partial
-from types import SimpleNamespace
 
 import pytest
 import torch
 
 from harness.backend import LayerPlan
 from harness.errors import HarnessError
-from harness.settings import LayerShape
 from harness_cells import GRU, LSTM, RNN, GRUResetBefore
 from harness_fused import compiler
 from harness_fused.check.place import SMALL_GPU, Place, Routed
-from harness_fused.cuda import machine, resources, stretches
+from harness_fused.cuda import stretches
 from harness_fused.cuda.machine import Emulated
 from harness_fused.cuda.plan import plan
 from harness_fused.cuda.runner import CudaRunner
@@ -69,43 +67,6 @@ def test_where_nothing_can_be_recorded_launches_go_one_by_one(monkeypatch):
         torch.testing.assert_close(found, one, rtol=1e-5, atol=1e-6)
     assert not layer.runner._stretches._recordings
     assert layer.note.startswith("steps, asked for")
-
-
-class Remembers:
-    """A GPU's side of `cuda.core` that starts nothing, and refuses what a kernel may not have of shared memory."""
-
-    def __init__(self):
-        self.allowed, self.refused, self.launched = {}, 0, 0
-        self.ObjectCode = self.Stream = self
-        self.LaunchConfig = lambda **config: config
-
-    def from_cubin(self, code):
-        return self
-
-    def from_handle(self, handle):
-        return handle
-
-    def get_kernel(self, name):
-        return name
-
-    def launch(self, stream, config, kernel, *arguments):
-        self.launched += 1
-        self.refused += config["shmem_size"] > self.allowed.get(kernel, 48 << 10)
-
-
-def test_batches_take_turns_with_one_kernel(monkeypatch):
-    core = Remembers()
-    monkeypatch.setattr(machine, "_allow_shared", lambda kernel, shared, _: core.allowed.update({kernel: shared}))
-    monkeypatch.setattr(machine.nvrtc, "binary", lambda text, architecture: SimpleNamespace(code=b""))
-    monkeypatch.setattr(torch.cuda, "current_stream", lambda index: SimpleNamespace(cuda_stream=0))
-    launcher = machine.GpuLauncher(SimpleNamespace(core=core, architecture="sm_90", index=0), "")
-    recurrence = kernel_of(CELLS["lstm"], LayerPlan(inputs=3, hidden=64)).recurrence
-    for batch in (2000, 7, 2000):
-        shape = LayerShape(batch=batch, length=9, hidden=64, inputs=3)
-        (launch,) = plan(recurrence, shape, "bfloat16", resources.H100, route="block").train  # other bytes, one text
-        launcher(launch, {})
-    assert core.launched == 3
-    assert core.refused == 0
 
 
 def test_few_recordings_are_kept_and_none_is_copied():

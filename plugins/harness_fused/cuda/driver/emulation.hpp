@@ -5,7 +5,7 @@
 // it. Fresh shared memory is NaN, and a write behind its end is found. What it does not carry: weak memory order (a
 // release that is only a write), warps whose lanes run in step, speed, limits of registers, the ends of arrays in global
 // memory (tests/guarded.py does), instructions of a GPU (functions are the C library's, fragments are laid out as
-// device.cuh says they are), and all that starts a kernel there: machine.py's launches, streams and graphs.
+// device.cuh says they are), and all that starts a kernel there (tests/kernels/driver.c plays the driver; nobody plays graphs).
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
