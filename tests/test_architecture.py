@@ -17,7 +17,7 @@ HOOKS = [name for name in vars(hookspecs) if name.startswith("harness_")]
 
 ROOMS = [
     {"cli", "__main__"},
-    {"compare", "demo", "doctor", "track"},
+    {"compare", "demo", "doctor", "track", "kit", "testing"},
     {"runner", "session", "replay", "events", "report", "results", "doors"},
     {"executors", "isolation", "planning", "basis", "store", "answered", "forecast"},
     {"measures", "conformance"},
