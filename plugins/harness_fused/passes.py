@@ -54,7 +54,7 @@ class Pass:
         """The structure that the library reads, complete but for what `aim` and `pack` put there."""
         terms, weights = self.kernel.terms, [*self.weights.values()]
         addresses = {name: found.data_ptr() for name, found in arrays.items() if found is not None}
-        self._alive.append(arrays)
+        self._alive += [arrays, terms]
         return Call(
             batch=self.B, inputs=self.I, hidden=self.H, chunk=self.chunk, direct=self.B == 1 and self.kernel.direct,
             hoisted=self.hoisted, threads=self.threads, terms=len(terms), term=ctypes.addressof(terms),
@@ -163,16 +163,27 @@ def backward(
     call = _backward_call(work, d_state, d_x)
     gradients = _gradients(work, found)
     call.gradient, call.gradients = ctypes.addressof(gradients), len(gradients)
-    history = work.empty(0).set_(stored[0].untyped_storage(), 0, (work.T + 1, work.B, work.H))
-    again = _Again(work, history, stored[1:], recompute) if recompute else None
+    history, *others = _history(work, stored[0]), *(part.contiguous() for part in stored[1:])
+    again = _Again(work, history, others, min(recompute, work.T)) if recompute else None
     for n, steps in reversed([*enumerate(work.segments(recompute))]):
-        states, kept = again.run(n, steps) if again else ([history, *stored[1:-1]], stored[-1])
+        states, kept = again.run(n, steps) if again else ([history, *others[:-1]], others[-1])
         work.aim(call, steps, states, kept)
         call.d_y, call.d_x = (None if a is None else a[steps.start :].data_ptr() for a in (d_y, d_x))
         kernel.library.backward(ctypes.byref(call))
     kernel.library.finish(ctypes.byref(call))
     states = [part.clone() if is_needed else None for part, is_needed in zip(d_state, needed[1:], strict=False)]
     return [d_x, *states, *(found.get(name) for name in work.weights)]
+
+
+def _history(work: Pass, y: Tensor) -> Tensor:
+    """The output before each step and after the last, [T + 1, B, H]: y with its first state still before it, as
+    `forward` laid them; where hooks of autograd took y elsewhere and back, a new array.
+    """
+    first = work.start[0].numel()
+    whole = y.is_contiguous() and y.storage_offset() == first
+    if whole and y.untyped_storage().nbytes() == (first + y.numel()) * y.element_size():
+        return work.empty(0).set_(y.untyped_storage(), 0, (work.T + 1, work.B, work.H))
+    return torch.cat([work.start[0][None], y])
 
 
 def _backward_call(work: Pass, d_state: Tensor, d_x: Tensor | None) -> Call:
