@@ -1,6 +1,8 @@
 """The driver stays inside its arrays, on shapes that no vector's width divides."""
 
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,3 +43,17 @@ def test_no_byte_outside_its_arrays_is_touched(text, tmp_path):
 def test_one_number_too_few_is_noticed(text, tmp_path):
     shorter = text.replace("Array kept(T * B * Cell::KEPT_TRAIN * H)", "Array kept(T * B * Cell::KEPT_TRAIN * H - 1)")
     assert "heap-buffer-overflow" in sanitized(tmp_path, shorter).stderr
+
+
+def fences(*arguments):
+    command = [sys.executable, str(Path(__file__).parent / "fenced.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_nothing_is_touched_between_the_arrays_of_the_python_side():
+    done = fences()
+    assert done.returncode == 0, done.stderr
+
+
+def test_packed_weights_that_are_too_short_are_noticed():
+    assert fences("--short").returncode == -signal.SIGSEGV
