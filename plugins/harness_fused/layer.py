@@ -87,9 +87,9 @@ class FusedLayer(CellLayer):
 
     def _check_formats(self, inputs: tuple[Tensor, ...]) -> None:
         """The kernel reads bytes: a layer that was moved or cast has none for its weights."""
-        place = inputs[-1].device
+        dtype, place = self._dtype, inputs[-1].device
         for tensor in inputs:
-            if tensor.dtype != self._dtype or tensor.device != place or place.type != self._device:
+            if tensor.dtype is not dtype or tensor.device != place or place.type != self._device:
                 raise HarnessError(
                     f"wanted every tensor in {self._dtype} on {self._device}, as the layer was built, "
                     f"found {tensor.dtype} on {tensor.device}",
