@@ -37,8 +37,8 @@ class Gradient(ctypes.Structure):
 
 COUNTS = ("steps", "batch", "inputs", "hidden", "chunk", "slots", "kept_step", "direct", "hoisted")
 ARRAYS = (
-    "packed", "x", "states", "start", "final", "kept", "scratch", "projected", "gradient", "d_y", "d_x", "d_state", "d_next", "d_acc",
-    "operands", "d_vector", "d_bias", "d_across",
+    "packed", "x", "states", "start", "final", "kept", "scratch", "projected", "gradient", "d_y", "d_x", "d_state",
+    "d_next", "d_acc", "operands", "d_vector", "d_bias", "d_across",
 )  # fmt: skip
 
 
