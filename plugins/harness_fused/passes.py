@@ -20,6 +20,9 @@ NARROW = 32
 CHUNK = 1 << 17
 """Numbers in a chunk's gradients of accumulators, about: half a megabyte stays in a core's own cache."""
 
+LONG = 48
+"""Steps from which even a batch of one packs its weights: they are read half as fast again, and cost a dozen steps."""
+
 FEWEST = 1 << 20
 """Multiplications of a call below which a second thread costs more than it saves."""
 
@@ -121,6 +124,7 @@ def forward(
 def _forward_call(work: Pass) -> Call:
     projected = work.empty(work.chunk, work.B, work.accs * work.H) if work.hoisted else None
     call = work.call(scratch=work.empty(work.kernel.scratch, work.B, work.H), projected=projected)
+    call.direct &= work.T < LONG  # backward never packs for one row: there its memory would count
     work.pack(call, back=False)
     return call
 

@@ -53,7 +53,7 @@ static void sequence(int64_t T, int64_t B, int64_t I, int64_t H, int64_t threads
   for (int pass = 0; pass < 3; ++pass) {
     const bool back = pass == 2;
     call.states = pass ? states.data() : few.data(), call.kept = pass ? kept.data() : passing.data();
-    call.kept_step = pass > 0, call.slots = pass ? T + 1 : 2;
+    call.kept_step = pass > 0, call.slots = pass ? T + 1 : 2, call.direct = B == 1 && (back || H % 2);
     const int64_t bytes = (packed_size(&call, back) * sizeof(R) + 63) / 64 * 64;
     call.packed = static_cast<R*>(aligned_alloc(64, bytes));
     pack(&call, back);
