@@ -73,6 +73,31 @@ def test_every_shape_agrees_with_the_eager_step(cell):
 
 
 @pytest.mark.parametrize("cell", CELLS)
+def test_every_shape_is_as_close_in_float32_as_the_gate_asks(cell):
+    eager = CATALOG.backend("eager")
+    for T, B, I, H in shapes():
+        fused, plain, exact = (
+            build(cell, I, H),
+            build(cell, I, H, "float32", eager),
+            build(cell, I, H, "float64", eager),
+        )
+        exact.load_state_dict(fused.state_dict())
+        x, state = draw(fused, T, B)
+        count = 2 + 2 * len(state)  # y, states, gradients of x and states; then those of weights
+        sides = [
+            outcome(fused, x, state),
+            outcome(plain, x, state),
+            outcome(exact, x.double(), tuple(s.double() for s in state)),
+        ]
+        for n, (found, own, wanted) in enumerate(zip(*sides, strict=True)):
+            error, allowed = (found - wanted).abs(), 1e-5 + 1.3e-6 * wanted.abs()
+            if n < count:
+                assert (error <= torch.maximum(allowed, 4 * (own - wanted).abs().max())).all(), (T, B, I, H, n)
+            else:
+                assert error.norm() <= 5e-6 * wanted.norm(), (T, B, I, H, n)
+
+
+@pytest.mark.parametrize("cell", CELLS)
 def test_derivatives_are_those_of_finite_differences(cell):
     layer = build(cell, 2, 5, "float64")
     x, state = draw(layer, 3, 2, torch.float64)
