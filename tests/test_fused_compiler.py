@@ -60,6 +60,25 @@ def test_a_folder_that_cannot_be_written_costs_the_cache_alone(tmp_path, monkeyp
     assert compiler.load(TEXT.format(number=7)).answer() == 7
 
 
+def test_a_folder_where_no_program_may_run_costs_the_cache_alone(cache, monkeypatch):
+    def refused_from_the_cache(name):
+        if name.startswith(str(cache)):
+            raise OSError("failed to map segment from shared object")
+        return loader(name)
+
+    loader = compiler.ctypes.CDLL
+    monkeypatch.setattr(compiler.ctypes, "CDLL", refused_from_the_cache)
+    assert compiler.load(TEXT.format(number=9)).answer() == 9
+
+
+def test_a_library_that_can_be_loaded_from_nowhere_is_told_in_words(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "file"))
+    monkeypatch.setattr(compiler.tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(HarnessError, match="could not be kept"):
+        compiler.load(TEXT.format(number=10))
+
+
 def test_what_does_not_compile_is_said_in_the_compilers_words():
     with pytest.raises(HarnessError, match="nonsense"):
         compiler.load("nonsense")

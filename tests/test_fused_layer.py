@@ -6,9 +6,11 @@ import itertools
 import numpy as np
 import pytest
 import torch
+import torch.utils.checkpoint
 
 from harness import plugins
 from harness.backend import LayerPlan
+from harness.errors import HarnessError
 from harness_fused import FusedBackend, compiler
 
 pytestmark = pytest.mark.skipif(compiler.compiler() is None, reason="there is no C++ compiler")
@@ -68,6 +70,31 @@ def test_every_shape_agrees_with_the_eager_step(cell):
         given = draw(fused, T, B, torch.float64)
         for found, wanted in zip(outcome(fused, *given), outcome(plain, *given), strict=True):
             torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-11, msg=lambda m: f"{T, B, I, H}: {m}")  # noqa: B023
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_shape_is_as_close_in_float32_as_the_gate_asks(cell):
+    eager = CATALOG.backend("eager")
+    for T, B, I, H in shapes():
+        fused, plain, exact = (
+            build(cell, I, H),
+            build(cell, I, H, "float32", eager),
+            build(cell, I, H, "float64", eager),
+        )
+        exact.load_state_dict(fused.state_dict())
+        x, state = draw(fused, T, B)
+        count = 2 + 2 * len(state)  # y, states, gradients of x and states; then those of weights
+        sides = [
+            outcome(fused, x, state),
+            outcome(plain, x, state),
+            outcome(exact, x.double(), tuple(s.double() for s in state)),
+        ]
+        for n, (found, own, wanted) in enumerate(zip(*sides, strict=True)):
+            error, allowed = (found - wanted).abs(), 1e-5 + 1.3e-6 * wanted.abs()
+            if n < count:
+                assert (error <= torch.maximum(allowed, 4 * (own - wanted).abs().max())).all(), (T, B, I, H, n)
+            else:
+                assert error.norm() <= 5e-6 * wanted.norm(), (T, B, I, H, n)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -155,6 +182,50 @@ def test_y_may_be_overwritten_and_then_backward_objects():
     y, _ = layer(*draw(layer, 2, 2))
     with pytest.raises(RuntimeError, match="inplace"):
         y.mul_(2).sum().backward()
+
+
+@pytest.mark.parametrize("cast", ["double", "half"])
+def test_a_layer_that_was_cast_is_refused_in_words(cast):
+    layer = build("rnn", 2, 3)
+    x, state = draw(layer, 2, 2)
+    getattr(layer, cast)()
+    with pytest.raises(
+        HarnessError, match=r"torch.float32 on cpu, as the layer was built, found torch\.(float64|float16)"
+    ):
+        layer(getattr(x, cast)(), tuple(getattr(part, cast)() for part in state))
+
+
+@pytest.mark.parametrize("recompute", [None, 2])
+def test_hooks_that_take_saved_tensors_elsewhere_change_no_gradient(recompute):
+    layer = build("lstm", 2, 5, backend=FusedBackend(recompute=recompute))
+    given = draw(layer, 5, 3)
+    wanted = outcome(layer, *given)
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: tensor.detach().tolist(), torch.tensor):
+        found = outcome(layer, *given)
+    assert all(map(torch.equal, found, wanted))
+
+
+def test_a_checkpoint_that_runs_the_layer_again_changes_no_gradient():
+    layer = build("gru", 2, 5)
+    x, state = draw(layer, 5, 3)
+
+    def gradients(y):
+        return torch.autograd.grad(y.square().sum(), [*layer.parameters()])
+
+    again = torch.utils.checkpoint.checkpoint(lambda x: layer(x, state)[0], x, use_reentrant=False)
+    assert all(map(torch.equal, gradients(again), gradients(layer(x, state)[0])))
+
+
+def test_an_empty_batch_has_empty_states_and_gradients_of_zero():
+    layer = build("gru_reset_before", 2, 5)
+    y, final, d_x, _, *gradients = outcome(layer, *draw(layer, 3, 0))
+    assert (y.shape, final.shape, d_x.shape) == ((3, 0, 5), (0, 5), (3, 0, 2))
+    assert not any(gradient.any() for gradient in gradients)
+
+
+def test_more_steps_between_stored_states_than_there_are_cost_nothing():
+    layer = build("lstm", 2, 5, backend=FusedBackend(recompute=10**12))
+    outcome(layer, *draw(layer, 3, 2))
 
 
 def test_a_layer_can_be_copied():

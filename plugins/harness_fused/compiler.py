@@ -52,15 +52,22 @@ def load(text: str, more: tuple[str, ...] = ()) -> ctypes.CDLL:
 
 @cache
 def _open(program: str, text: str, flags: tuple[str, ...], path: Path) -> ctypes.CDLL:
-    if not _whole(path):
-        try:
+    try:
+        if not _whole(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             _compile(program, text, flags, path)
-        except OSError:
-            with tempfile.TemporaryDirectory() as scratch:
-                _compile(program, text, flags, Path(scratch) / path.name)
-                return _typed(ctypes.CDLL(str(Path(scratch) / path.name)))
-    return _typed(ctypes.CDLL(str(path)))
+        return _typed(ctypes.CDLL(str(path)))
+    except OSError as error:  # no room, no right to write, or none to run what was written
+        reason = error
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            _compile(program, text, flags, Path(scratch) / path.name)
+            return _typed(ctypes.CDLL(str(Path(scratch) / path.name)))
+    except OSError as error:
+        raise HarnessError(
+            f"a compiled cell could not be kept in {path.parent} ({reason}) nor loaded from a temporary one ({error})",
+            hint="name a folder where programs may be written and run in $HARNESS_CACHE",
+        ) from error
 
 
 def _typed(library: ctypes.CDLL) -> ctypes.CDLL:

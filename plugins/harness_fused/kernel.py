@@ -2,7 +2,7 @@
 
 import ctypes
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from harness.backend import LayerPlan
@@ -37,8 +37,8 @@ class Gradient(ctypes.Structure):
 
 COUNTS = ("steps", "batch", "inputs", "hidden", "chunk", "slots", "kept_step", "direct", "hoisted")
 ARRAYS = (
-    "packed", "x", "states", "kept", "scratch", "projected", "gradient", "d_y", "d_x", "d_state", "d_next", "d_acc",
-    "operands", "d_vector", "d_bias", "d_across",
+    "packed", "x", "states", "start", "final", "kept", "scratch", "projected", "gradient", "d_y", "d_x", "d_state",
+    "d_next", "d_acc", "operands", "d_vector", "d_bias", "d_across",
 )  # fmt: skip
 
 
@@ -88,17 +88,22 @@ class Kernel:
     @cached_property
     def runs(self) -> tuple[Run, ...]:
         """Every matrix, bias and vector that has a gradient, neighbours joined."""
-        found: dict[tuple[int, ...], Run] = {}  # by what the next one would have
+        found: list[Run] = []
+        places: dict[tuple[int, ...], int] = {}  # of a run, by what its next neighbour would have
         names = [*self.shapes]
         for term in sorted(self.terms, key=lambda term: (term.operand, term.acc)):
             kind = (term.operand, term.parameter, term.row, term.column)
-            before = found.pop((*kind, term.acc, term.offset), None)
-            first, offset = (before.first, before.offset) if before else (term.acc, term.offset)
-            found[*kind, term.acc + 1, term.offset + self.recurrence.hidden * term.row] = Run(
-                operand=term.operand, first=first, last=term.acc + 1, parameter=names[term.parameter],
-                offset=offset, row=term.row, column=term.column,
-            )  # fmt: skip
-        return tuple(found.values())
+            place = places.pop((*kind, term.acc, term.offset), None)
+            if place is None:  # a second term like another, a bias added twice, is a run of its own
+                place = len(found)
+                run = Run(
+                    operand=term.operand, first=term.acc, last=term.acc, parameter=names[term.parameter],
+                    offset=term.offset, row=term.row, column=term.column,
+                )  # fmt: skip
+                found.append(run)
+            found[place] = replace(found[place], last=term.acc + 1)
+            places[*kind, term.acc + 1, term.offset + self.recurrence.hidden * term.row] = place
+        return tuple(found)
 
     @cached_property
     def terms(self) -> ctypes.Array[Term]:

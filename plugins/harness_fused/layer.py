@@ -10,7 +10,7 @@ from torch import Tensor
 from harness.backend import LayerPlan
 from harness.cell import Cell
 from harness.errors import HarnessError
-from harness.layer import CellLayer, State
+from harness.layer import CellLayer, State, torch_dtype
 from harness_fused.kernel import Kernel
 from harness_fused.passes import backward, forward
 
@@ -68,6 +68,7 @@ class FusedLayer(CellLayer):
     def __init__(self, cell: Cell, plan: LayerPlan, runner: Runner) -> None:
         super().__init__(cell, plan)
         self.runner = runner
+        self._dtype, self._device = torch_dtype(plan.dtype), torch.device(plan.device).type
 
     @property
     def note(self) -> str:
@@ -77,12 +78,23 @@ class FusedLayer(CellLayer):
     def run(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """`x`: [T, B, I] → `y`: [T, B, H] and the final states; without gradients nothing is kept for backward."""
         inputs = (x, *state, *self._parameters.values())  # `parameters()` takes as long as a short step
-        _check(inputs)
+        self._check_formats(inputs)
         if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs):
             y, *final = _Fused.apply(self.runner, *inputs)
             return y, tuple(final)
         y, final, _ = self.runner.forward(inputs, keep=False)
         return y, final
+
+    def _check_formats(self, inputs: tuple[Tensor, ...]) -> None:
+        """The kernel reads bytes: a layer that was moved or cast has none for its weights."""
+        dtype, place = self._dtype, inputs[-1].device
+        for tensor in inputs:
+            if tensor.dtype is not dtype or tensor.device != place or place.type != self._device:
+                raise HarnessError(
+                    f"wanted every tensor in {self._dtype} on {self._device}, as the layer was built, "
+                    f"found {tensor.dtype} on {tensor.device}",
+                    hint="`.to(device, dtype)` before the layer; another number format or device is another layer",
+                )
 
 
 class _Fused(torch.autograd.Function):
@@ -104,15 +116,6 @@ class _Fused(torch.autograd.Function):
                 "wanted a first derivative of a layer of the backend fused, found create_graph=True",
                 hint="it has no second derivative; build the cell on the backend eager",
             )
-        inputs, stored = ctx.saved_tensors[: ctx.count], ctx.saved_tensors[ctx.count :]
+        saved = ctx.saved_tensors  # asked for once: what is computed again under a checkpoint is there once
+        inputs, stored = saved[: ctx.count], saved[ctx.count :]
         return None, *ctx.runner.backward(inputs, stored, cotangents, ctx.needs_input_grad[1:])
-
-
-def _check(inputs: tuple[Tensor, ...]) -> None:
-    wanted = inputs[-1]
-    for tensor in inputs:
-        if tensor.dtype != wanted.dtype or tensor.device != wanted.device:
-            raise HarnessError(
-                f"wanted every tensor in {wanted.dtype} on {wanted.device}, found {tensor.dtype} on {tensor.device}",
-                hint="`.to(device, dtype)` before the layer",
-            )

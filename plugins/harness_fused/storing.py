@@ -6,13 +6,13 @@ transcendental function behind it is never computed twice, plain arithmetic is; 
 with the fewest rows is taken: a smallest cut of the graph.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from harness_fused.cut import smallest_cut
 from harness_fused.differentiate import Backward
-from harness_fused.graph import ordered
+from harness_fused.graph import COMPARISONS, ordered
 from harness_fused.phases import FREE, phases_of
 from harness_fused.recurrence import Node, Recurrence
 
@@ -39,18 +39,24 @@ def store(recurrence: Recurrence, backward: Backward) -> Storage:
     return Storage((*carried, *kept), len(carried), _handed_down(backward))
 
 
-def _fewest(read: Iterable[Node], phase: Mapping[Node, int], free: Collection[Node]) -> list[Node]:
+def _fewest(read: Sequence[Node], phase: Mapping[Node, int], free: Collection[Node]) -> list[Node]:
     """The fewest values that, with the free ones, say all that is read; in the order of their phases."""
     hidden: set[Node] = set()
     for node in phase:  # arguments come first
         if node not in free and (node.source == "acc" or any(argument in hidden for argument in node.arguments)):
             hidden.add(node)
 
+    def rows(nodes: Sequence[Node]) -> list[Node]:
+        """Those that say something new; in place of a condition, which no row can hold, what it compares."""
+        conditions = [node for node in nodes if node.name in COMPARISONS]
+        compared = [argument for node in conditions for argument in node.arguments]
+        return [node for node in (*nodes, *compared) if node in hidden and node not in conditions]
+
     def stems_from(node: Node) -> list[Node] | None:
         opaque = node.source == "acc" or node.name in TRANSCENDENTAL
-        return None if opaque else [argument for argument in node.arguments if argument in hidden]
+        return None if opaque else rows(node.arguments)
 
-    chosen = smallest_cut([node for node in read if node in hidden], stems_from)
+    chosen = smallest_cut(rows(read), stems_from)
     return sorted((node for node in phase if node in chosen), key=lambda node: (phase[node], _first(node)))
 
 

@@ -6,7 +6,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import isfinite
+from math import inf, isfinite
 from numbers import Real
 from typing import Any
 
@@ -76,9 +76,13 @@ class Trace:
         return self.graph.leaf("vector", len(self.vectors) - 1)
 
     def _number(self, value: Any) -> Node:
-        if not isfinite(value):
-            raise HarnessError(f"the step computes with the number {value}, which cannot be fused")
-        return self.graph.constant(value)
+        try:
+            number = float(value)
+        except OverflowError:  # of an integer
+            number = inf
+        if not isfinite(number):
+            raise HarnessError(f"the step computes with the number {number}, which cannot be fused")
+        return self.graph.constant(number)
 
 
 def _operator(name: str, *, swapped: bool = False) -> Callable[["Symbol", Any], "Row"]:

@@ -53,7 +53,8 @@ class _Passes(torch.autograd.Function):
                 "wanted a first derivative of a layer of the backend numpy, found create_graph=True",
                 hint="it has no second derivative; build the cell on the backend eager",
             )
-        inputs, (y, *kept) = ctx.saved_tensors[: ctx.count], ctx.saved_tensors[ctx.count :]
+        saved = ctx.saved_tensors  # asked for once: what is computed again under a checkpoint is there once
+        inputs, (y, *kept) = saved[: ctx.count], saved[ctx.count :]
         call = _call(ctx.names, inputs)
         names = ("x", *_states(call), *ctx.names)
         wanted = {name for name, needed in zip(names, ctx.needs_input_grad[2:], strict=True) if needed}

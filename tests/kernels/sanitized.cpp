@@ -25,9 +25,14 @@ static void sequence(int64_t T, int64_t B, int64_t I, int64_t H, int64_t threads
     if (Cell::READS_X[i]) terms.push_back({i, X, 1, 0, I, 1}), gradients.push_back({X, i, 1, g_input.data(), I, 1});
     terms.push_back({i, BIAS, 2, 0, 1, 1}), gradients.push_back({BIAS, i, 1, g_bias.data(), 1, 1});
   }
+  for (int n = 0; n < Cell::VECTORS; ++n)
+    terms.push_back({n, VECTOR, 2, 0, 1, 1}), gradients.push_back({VECTOR, n, 1, g_bias.data(), 1, 1});
   std::vector<Array> history;
   std::vector<R*> states;
   for (int s = 0; s < S; ++s) history.push_back(filled((T + 1) * B * H)), states.push_back(history[s].data());
+  std::vector<Array> ends(2 * S, filled(B * H));
+  std::vector<R*> start, final;
+  for (int s = 0; s < S; ++s) start.push_back(ends[s].data()), final.push_back(ends[S + s].data());
   Call call{};
   call.steps = T, call.batch = B, call.inputs = I, call.hidden = H, call.chunk = T > 2 ? 2 : T, call.slots = T + 1;
   call.kept_step = 1, call.direct = B == 1, call.hoisted = I > 8, call.threads = threads;
@@ -35,15 +40,24 @@ static void sequence(int64_t T, int64_t B, int64_t I, int64_t H, int64_t threads
   Array d_next((S + Cell::ADJOINTS) * B * H), operands(O * call.chunk * B * H), d_vector(B * Cell::VECTORS * H);
   Array d_bias(threads * A * H), d_across(I * A * H);
   call.term = terms.data(), call.terms = terms.size(), call.gradient = gradients.data(), call.gradients = gradients.size();
-  call.parameters = parameters, call.x = x.data(), call.states = states.data(), call.kept = kept.data();
+  call.parameters = parameters, call.x = x.data(), call.states = states.data(), call.start = start.data(), call.final = final.data(),
+   call.kept = kept.data();
   call.scratch = scratch.data(), call.projected = projected.data(), call.d_y = d_y.data(), call.d_x = d_x.data();
   call.d_state = d_state.data(), call.d_next = d_next.data(), call.d_acc = d_acc.data(), call.operands = operands.data();
   call.d_vector = d_vector.data(), call.d_bias = d_bias.data(), call.d_across = d_across.data();
-  for (int back = 0; back < 2; ++back) {
+  // Without a backward: two places for a state but the output, one for what passes from phase to phase.
+  Array passing(B * Cell::KEPT_INFER * H);
+  std::vector<Array> pairs(S, filled(2 * B * H));
+  std::vector<R*> few(states);
+  for (int s = 1; s < S; ++s) few[s] = pairs[s].data();
+  for (int pass = 0; pass < 3; ++pass) {
+    const bool back = pass == 2;
+    call.states = pass ? states.data() : few.data(), call.kept = pass ? kept.data() : passing.data();
+    call.kept_step = pass > 0, call.slots = pass ? T + 1 : 2, call.direct = B == 1 && (back || H % 2);
     const int64_t bytes = (packed_size(&call, back) * sizeof(R) + 63) / 64 * 64;
     call.packed = static_cast<R*>(aligned_alloc(64, bytes));
     pack(&call, back);
-    back ? backward(&call) : forward(&call, 1);
+    back ? backward(&call) : forward(&call, pass);
     free(call.packed);
   }
   finish(&call);

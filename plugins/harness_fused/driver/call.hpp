@@ -34,6 +34,8 @@ struct Call {
   R* packed;              // bias [ACCS, H], vectors [VECTORS, H], weights; each at a multiple of 64 bytes
   const R* x;             // [T, B, I]
   R* const* states;
+  const R* const* start;  // [B, H] each: what to put before the first step
+  R* const* final;        // [B, H] each: where to put what is behind the last, or none
   R* kept;
   R* scratch;             // [OPERANDS, B, H]: computed operands of the step at hand
   R* projected;           // [chunk, B, ACCS that read x, H]: products of x, where they are `hoisted`

@@ -113,7 +113,10 @@ template <int K, bool TRAIN> void forward_phase(const Call& call, int64_t t, con
   const int64_t tiles = (rows + Phase<K>::ROWS - 1) / Phase<K>::ROWS;
   const int64_t per_vector = depth_forward(call, Phase<K>::PRODUCTS[call.share()]) * L;
   V panel[Phase<K>::ROWS * Cell::ACCS * WIDTH];
-  for (int64_t v0 = 0; v0 < all; v0 += WIDTH) {
+  const int64_t blocks = (all + WIDTH - 1) / WIDTH;
+  for (int64_t block = 0; block < blocks; ++block) {
+    // There and back: a step begins with the weights that the one before left in the first cache.
+    const int64_t v0 = (t % 2 ? blocks - 1 - block : block) * WIDTH;
     Place at{0, v0 * L, 0, int(all - v0 < WIDTH ? all - v0 : WIDTH)};
     for (int64_t tile = 0; tile < tiles; ++tile) {
       at.row = slice.first + tile * rows / tiles;

@@ -63,11 +63,18 @@ inline void in_large_pages(void* array, int64_t bytes) {
 #endif
 }
 
+// Copies [B, H] numbers unless they are in their place.
+inline void copy_rows(const Call& call, R* to, const R* from) {
+  if (to != from) memcpy(to, from, call.batch * call.hidden * sizeof(R));
+}
+
 extern "C" void forward(const Call* call, int keep) {
   const int64_t rows = call->batch * call->hidden * int64_t(sizeof(R));
   if (keep) in_large_pages(call->kept, call->steps * rows * Cell::KEPT_TRAIN);
   for (int s = 0; s < Cell::STATES; ++s) in_large_pages(call->states[s], (s ? call->slots : call->steps + 1) * rows);
+  for (int s = 0; s < Cell::STATES; ++s) copy_rows(*call, call->state(s, 0), call->start[s]);
   Team::run(keep ? forward_member<true> : forward_member<false>, *call);
+  for (int s = 0; call->final && s < Cell::STATES; ++s) copy_rows(*call, call->final[s], call->state(s, call->steps));
 }
 
 extern "C" void backward(const Call* call) { Team::run(backward_member, *call); }

@@ -78,7 +78,7 @@ template <class R> FN void multiply(int rows, int columns, const Tile<R>& tile, 
 // Lane l: Σ_k matrix[l][k] · operand[k] for l < rows ≤ LANES, k < depth.
 template <class R> Vector<R> dots(const R* matrix, int64_t stride, int rows, const R* operand, int64_t depth) {
   using V = Vector<R>;
-  constexpr int L = LANES<R>, TOGETHER = 4;
+  constexpr int L = LANES<R>, TOGETHER = L < 4 ? L : 4;
   V sum[L];
   for (int l = 0; l < L; l += TOGETHER) {
     V part[TOGETHER] = {};

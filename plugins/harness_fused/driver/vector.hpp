@@ -92,8 +92,14 @@ constexpr int source(int lane, int size, int lanes, bool high) {
 }
 
 template <class R, int SIZE, int... lane> FN Vector<R> halve(Vector<R> a, Vector<R> b, std::integer_sequence<int, lane...>) {
+#ifdef __clang__
   return __builtin_shufflevector(a, b, source(lane, SIZE, LANES<R>, false)...) +
          __builtin_shufflevector(a, b, source(lane, SIZE, LANES<R>, true)...);
+#else  // g++ knows that name from version 12 on, this one always
+  using I = typename Traits<Vector<R>>::Integer;
+  return __builtin_shuffle(a, b, I{source(lane, SIZE, LANES<R>, false)...}) +
+         __builtin_shuffle(a, b, I{source(lane, SIZE, LANES<R>, true)...});
+#endif
 }
 
 // Lane l of the result: the sum of the lanes of vectors[l].
