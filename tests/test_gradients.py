@@ -284,9 +284,17 @@ def test_the_findings_say_how_far_who_hears_and_what_training_changed(write):
 def test_few_seeds_claim_no_direction_of_what_training_changed(write, seeds):
     told = "\n".join(findings(write(list(_answers(seeds)))))
     assert "with every seed, gradients" not in told
-    n = seeds - (seeds > 2)  # patient diverged once
-    assert f"n = {n}: too few to claim a direction (7 at least)" in told
-    assert f"rnn 0/{seeds}, gru {seeds}/{seeds}" in told
+    assert f"n = {seeds}: too few to claim a direction (7 at least)" in told
+    assert f"rnn 0/{seeds}{' and' if seeds > 2 else ','} gru {seeds}/{seeds}" in told  # patient diverged once
+
+
+def test_of_a_cell_that_lacks_seeds_no_direction_is_claimed(write):
+    answers = [_record("gru", seed, 9) for seed in range(9)]
+    lost = {"status": Status.DIVERGED}
+    answers += [_record("gru", seed, None, trained=True, **(lost if seed == 8 else {})) for seed in range(9)]
+    told = "\n".join(findings(write(answers)))
+    assert "with every seed" not in told
+    assert "gradients are missing: gru (8 of 9, 1 diverged)" in told
 
 
 def test_a_horizon_beyond_the_sequence_is_censored_and_a_diverged_training_counted(write, tmp_path):

@@ -197,13 +197,18 @@ def _label(section: Section, group: Group) -> str:
 def _changes(section: Section, before: Mapping[str, Group]) -> list[str]:
     """For whom training moved the horizon the same way with every seed: a sign test, the cells being one family.
 
-    With too few seeds for it, the seeds are counted and no direction is claimed.
+    Only cells that lack no seed: the others may have kept the lucky ones. With too few seeds for the test, the seeds
+    are counted and no direction is claimed.
     """
-    groups = {section.label(group): group for group in section.chosen}
-    found = {label: pairs for label, g in groups.items() if label in before and (pairs := _pairs(before[label], g))}
+    family = {section.label(group): group for group in section.chosen if section.label(group) in before}
+    found = {
+        label: _pairs(before[label], group)
+        for label, group in family.items()
+        if _is_whole(before[label]) and _is_whole(group)
+    }
     if not found:
         return []
-    n, fewest = min(map(len, found.values())), fewest_seeds(len(found))
+    n, fewest = min(map(len, found.values())), fewest_seeds(len(family))
     if n < fewest:
         told = listing(f"{label} {sum(now > was for was, now in p)}/{len(p)}" for label, p in found.items())
         return [
@@ -218,6 +223,11 @@ def _changes(section: Section, before: Mapping[str, Group]) -> list[str]:
     return [f"{lead} {', '.join(parts)} after training than before."] if parts else []
 
 
+def _is_whole(group: Group) -> bool:
+    """Whether every planned trial gave norms."""
+    return len(heard(group)) == group.planned
+
+
 def _pairs(before: Group, after: Group) -> list[tuple[float, float]]:
     """The horizons of seeds that have both."""
     was, now = (
@@ -227,7 +237,7 @@ def _pairs(before: Group, after: Group) -> list[tuple[float, float]]:
 
 
 def _missing(section: Section) -> list[str]:
-    lost = [group for group in section.chosen if len(heard(group)) < group.planned]
+    lost = [group for group in section.chosen if not _is_whole(group)]
     if not lost:
         return []
     counts = listing(
