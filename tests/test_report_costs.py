@@ -19,6 +19,7 @@ from recorded import (
     quick_answers,
     record,
     row,
+    sentence,
     speed_record,
     speed_trial,
     subject,
@@ -106,6 +107,19 @@ def test_agreement_without_examples_is_with_the_equation_as_written(write):
     (line,) = (line for line in printed(run).splitlines() if line.startswith("mine@torch"))
     assert line.split()[-1] == "none"
     assert "examples from another source" not in told(write(quick_answers()[:9]))
+
+
+def marked(answer, **marks):
+    return replace(answer[0], values=answer[0].values | {k: Measured(v, timed=True) for k, v in marks.items()}), {}
+
+
+def test_who_hides_memory_is_not_called_the_smallest(write):
+    hiding = marked(memory_record("rnn", "eager", 1e5), hides=True, unseen_bytes=6e7)
+    counted = [memory_record("rnn", backend, peak) for backend, peak in (("numpy", 2e6), ("torch", 3e6))]
+    run = write([hiding, *counted, marked(memory_record("gru", "eager", 1e5), hides=True, unseen_bytes=6e7)])
+    smallest = sentence(run, "The smallest peak")
+    assert "at B32 T40 H64 I2, of those that hide nothing, by cell: rnn 1.91 MiB (numpy)." in smallest
+    assert "rnn@eager at B32 T40 H64 I2: the system gave it 57.2 MiB more than was counted" in told(run)
 
 
 def growing(sizes, kept):
