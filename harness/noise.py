@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness import canonical, statistics
 from harness.errors import HarnessError
+from harness.verdict import findable
 
 MACHINES = "machines"
 BLAS_PRESETS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_DEBUG_CPU_TYPE", "MKL_CBWR", "ATEN_CPU_CAPABILITY")
@@ -20,7 +21,8 @@ class Noise:
 
     `false_alarms` of `verdicts` were faster or slower. `greatest`: the greatest relative difference among them; what
     lies within it is not called different on this machine. `detectable`, `worst_detectable`: the relative difference
-    that such a comparison finds, the median and the worst one. `disturbed`: how many had company.
+    that such a comparison finds, the median and the worst one, were equals alike.
+    `disturbed`: how many had company.
     """
 
     fingerprint: str
@@ -34,10 +36,11 @@ class Noise:
     disturbed: int
 
     def __str__(self) -> str:
+        finds, worst = (findable(one, self.greatest) for one in (self.detectable, self.worst_detectable))
         return (
             f"{self.subject} against itself: {alarms_told(self.false_alarms, self.verdicts)}; the greatest difference "
-            f"between equals was {100 * self.greatest:.1f} %; a comparison finds {100 * self.detectable:.1f} %, "
-            f"the worst one {100 * self.worst_detectable:.1f} %"
+            f"between equals was {100 * self.greatest:.1f} %; a comparison finds {100 * finds:.1f} %, "
+            f"the worst one {100 * worst:.1f} %"
         )
 
 

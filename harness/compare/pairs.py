@@ -24,7 +24,7 @@ from harness.settings import LayerShape
 from harness.spelling import Spelling
 from harness.statistics import Estimate, median
 from harness.trial import Subject, Trial
-from harness.verdict import MARGIN, judge
+from harness.verdict import MARGIN, findable, judge
 
 Answered = tuple[Result, Arrays]
 
@@ -123,7 +123,7 @@ def speed_claims(trial: Trial, answered: Answered, margin: float, noise: float =
             verdict=judge(estimate, margin, noise),
             sides=typical(arrays[mode]),
             unit="seconds",
-            detectable=result.number(f"{mode}_detectable"),
+            detectable=findable(result.number(f"{mode}_detectable"), noise),
             noise=noise,
             details={
                 "rounds": result.number("rounds"),

@@ -65,7 +65,9 @@ def _speed_remarks(rows: pd.DataFrame) -> Iterator[Remark]:
     noise = float(rows["noise"].max())
     if noise > 0:
         yield Remark(f"Is: faster or slower only beyond the noise of equals here, {number(100 * noise, 2)} %.")
-    yield Remark("Finds: the least difference such a comparison would find.", ("train finds", "forward finds"))
+    yield Remark(
+        "Finds: the least difference such a comparison would find beyond the noise.", ("train finds", "forward finds")
+    )
     yield Remark("First: from the wish for a layer to the end of its first train step.", ("first",))
     yield Remark(_clock(rows))
     for _, row in rows[rows["notes"] != ""].iterrows():

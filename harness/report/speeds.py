@@ -16,7 +16,7 @@ from harness.report.wording import number as figure
 from harness.statistics import Estimate
 from harness.store import RunView
 from harness.trial import Trial
-from harness.verdict import MARGIN, Verdict, judge
+from harness.verdict import MARGIN, Verdict, findable, judge
 
 MODES = ("train", "forward")
 FIGURES = ("seconds", "versus_seconds", "speedup", "speedup_low", "speedup_high", "detectable")
@@ -29,11 +29,11 @@ ITSELF = "itself"
 def speed(run: RunView) -> pd.DataFrame:
     """One row a pair and shape: seconds a train step and a forward pass, the speed-up over the named baseline.
 
-    The interval is over pairs of processes; `detectable` is the relative difference that would have been found;
-    `verdict` is said of the pair beside its baseline, `itself` where the pair is the baseline; `noise`: the greatest
-    relative difference between equals, of the baselines timed against themselves at this shape and of what the doctor
-    found on this machine; within it nothing is called faster or slower. `first_seconds`: from the wish for a layer to
-    the end of its first step. `disturbed` says what else the machine did, `notes` what was amiss with a side or its
+    The interval is over pairs of processes; `noise` is the greatest relative difference between equals, of the
+    baselines timed against themselves at this shape and of what the doctor found on this machine: within it nothing is
+    called faster or slower. `detectable`: the relative difference that would have been found beyond it; `verdict`: said
+    of the pair beside its baseline, `itself` where the pair is the baseline; `first_seconds`: from the wish for a layer
+    to the end of its first step. `disturbed` says what else the machine did, `notes` what was amiss with a side or its
     device.
     """
     rows = []
@@ -49,6 +49,7 @@ def speed(run: RunView) -> pd.DataFrame:
     noise = {shape: max(least, greatest(_of_equals(rows, shape))) for shape in {row["shape"] for row in rows}}
     for row in rows:
         row["noise"] = noise[row["shape"]]
+        row |= {f"{mode}_detectable": findable(row[f"{mode}_detectable"], row["noise"]) for mode in MODES}
         row |= {f"{mode}_verdict": _verdict(row, mode) for mode in MODES}
     return frame(rows, "shape cell backend versus status")
 
