@@ -1,5 +1,6 @@
 """What the report says of speed, memory and the gate is what the records hold."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -121,6 +122,14 @@ def test_who_hides_memory_is_not_called_the_smallest(write):
     smallest = sentence(run, "The smallest peak")
     assert "at B32 T40 H64 I2, of those that hide nothing, by cell: rnn 1.91 MiB (numpy)." in smallest
     assert "rnn@eager at B32 T40 H64 I2: the system gave it 57.2 MiB more than was counted" in told(run)
+
+
+def test_where_the_system_tells_nothing_of_what_the_count_misses_that_is_said(write):
+    run = write([marked(memory_record("rnn", "numpy", 2e6), hides=False, unseen_bytes=math.nan)])
+    assert "Whether the count misses something, the system does not say of 1 of 1 rows." in told(run)
+    assert "does not say" not in told(
+        write([marked(memory_record("rnn", "numpy", 2e6), hides=False, unseen_bytes=0.0)])
+    )
 
 
 def growing(sizes, kept):

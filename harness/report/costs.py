@@ -102,4 +102,7 @@ def _marks(table: pd.DataFrame) -> list[str]:
             told.append(f"{pair} keeps {size(float(row['held_bytes']))} from call to call, beside weights and inputs.")
         if row.get("repeatable") is False:
             told.append(f"{pair}: no two weighings agreed; the least one is shown.")
+    unchecked = int((table["hides"].notna() & table["unseen_bytes"].isna()).sum()) if len(table) else 0
+    if unchecked:
+        told.append(f"Whether the count misses something, the system does not say of {unchecked} of {len(table)} rows.")
     return told
