@@ -38,6 +38,22 @@ def test_speed_sentences_have_intervals_and_undecided_ones_say_so(write):
         assert ("faster" in one or "slower" in one) <= ("×" in one and "[" in one)
 
 
+def test_every_time_has_its_interval_over_pairs_of_processes(write):
+    answer, arrays = speed_record(speed_trial("rnn", "numpy"), 1e-3, 1.5)
+    middle = 1e-3 * (1 + 0.01 * np.arange(-2, 4))  # a pair each
+    samples = np.repeat(np.stack([middle, middle], axis=1)[:, :, None], 12, axis=2)
+    first = {"first_seconds": Measured(0.025, "s", timed=True)}
+    arrays = {"train": samples, "forward": 0.3 * samples, "first": 25 * samples[:, :, 0]}
+    run = write([(replace(answer, values={**answer.values, **first}), arrays)])
+    found = row(all_tables(run)["speed"], cell="rnn")
+    for name, scale in (("train", 1.0), ("forward", 0.3), ("first", 25.0)):
+        assert found[f"{name}_seconds_low"] == pytest.approx(scale * middle[0])
+        assert found[f"{name}_seconds_high"] == pytest.approx(scale * middle[-1])
+    (line,) = (line for line in printed(run, width=250).splitlines() if line.startswith("rnn "))
+    for text in ("1.00 ms [0.98–1.03]", "300 µs [294–309]", "25.0 ms [24.5–25.8]"):
+        assert text in line
+
+
 def test_a_speed_up_whose_interval_holds_1_is_undecided(write):
     run = write(
         [speed_record(speed_trial("rnn", "numpy"), 1e-3, 1.03), speed_record(speed_trial("gru", "numpy"), 1e-3, 0.97)]
