@@ -38,6 +38,16 @@ def matching(rows: pd.DataFrame) -> Iterator[Remark]:
         yield Remark(f"Every cell has {matched}, at the nearest H, to within {number(most, 2)} %.")
 
 
+def large(row: "pd.Series[Any] | dict[str, Any]") -> Row:
+    """The columns that say how large a cell is."""
+    return {
+        "H": count(row["hidden"]),
+        "parameters": count(row["parameters"]),
+        "state": size(row["state_bytes"]),
+        "FLOPs": count(row["flops_per_step"]),
+    }
+
+
 def _places(rows: pd.DataFrame) -> Iterator[tuple[str, str, int]]:
     yield from zip(rows["device"], rows["dtype"], rows["threads"], strict=True)
 
@@ -89,9 +99,7 @@ def _speed_row(row: "pd.Series[Any]") -> Row:
             f"{mode} is": str(row[f"{mode}_verdict"]) or NOTHING,
             f"{mode} finds": f"{number(100 * found, 2)}%" if math.isfinite(found) else NOTHING,
         }
-    shown |= {"first": _time(row, "first"), "H": count(row["hidden"])}
-    shown |= {"parameters": count(row["parameters"]), "state": size(row["state_bytes"])}
-    shown |= {"FLOPs": count(row["flops_per_step"])}
+    shown |= {"first": _time(row, "first")} | large(row)
     return shown | {"versus": str(row["versus"] if row["status"] == "ok" else row["status"])}
 
 

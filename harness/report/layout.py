@@ -34,7 +34,8 @@ def shown_tables(run: RunView, *, full: bool = False) -> Iterator[Shown]:
 def _tables(run: RunView, full: bool) -> Iterator[Shown]:
     for section in sections(run):
         yield _accuracy(section)
-    texts = [*gradient_tables(run), *(full_tables(run) if full else ())]
+    yield from gradient_tables(run)
+    texts = full_tables(run) if full else ()
     yield from (show(title, rows, [Remark(note)]) for title, rows, note in texts)
     yield from by_shape("speed", speed(run), [Remark(noise_told(machine_noise(run)))])
     yield from by_shape("memory", memory(run))

@@ -13,8 +13,10 @@ import pandas as pd
 from harness.differences import fewest_seeds
 from harness.record import Record
 from harness.report.groups import Group, Numbers
-from harness.report.rows import NAN, Row, first, frame, joined
+from harness.report.layers import large, matching
+from harness.report.rows import NAN, Row, first, frame, joined, sizes
 from harness.report.sections import Section, sections
+from harness.report.shown import Remark, Shown, show
 from harness.report.wording import NOTHING, count, listing
 from harness.store import RunView
 
@@ -36,8 +38,8 @@ def gradients_of(section: Section) -> pd.DataFrame:
     return frame([_row(section, group) for group in section.groups], "task cell backend stage n planned")
 
 
-def gradient_tables(run: RunView) -> Iterator[tuple[str, list[dict[str, str]], str]]:
-    """Title, rows and note of a table a section."""
+def gradient_tables(run: RunView) -> Iterator[Shown]:
+    """A table a section."""
     for section in sections(run, "gradients"):
         n, planned = sum(len(heard(g)) for g in section.groups), sum(g.planned for g in section.groups)
         title = f"gradients · {section.task} · {stage(section)}, {setting_of(section)} · {n} of {planned} trials"
@@ -45,7 +47,8 @@ def gradient_tables(run: RunView) -> Iterator[tuple[str, list[dict[str, str]], s
             "1 % (half) at lag: so many steps back, and from there on, no more of a gradient at the last output is "
             "left; of all states together, then of each apart. Median [least–greatest] over seeds; > L: not within L."
         )
-        yield title, [_shown(section, group) for group in section.groups], note
+        rows = [_shown(section, group) for group in section.groups]
+        yield show(title, rows, [Remark(note), *matching(gradients_of(section))], ("parameters", "H"))
 
 
 def remembering(run: RunView) -> list[str]:
@@ -107,7 +110,7 @@ def _row(section: Section, group: Group) -> Row:
         "task": section.task,
         "cell": group.cell,
         "backend": group.trial.backend,
-        "hidden": group.trial.model.hidden if group.trial.model else NAN,
+        **sizes(group.trial, next(iter(group.records), None), group.match),
         "stage": stage(section),
         "learning_rate": training.learning_rate if training else NAN,
         "chosen": group.chosen,
@@ -140,13 +143,13 @@ def _shown(section: Section, group: Group) -> dict[str, str]:
     if is_trained(section):
         shown["solved"] = f"{row['solved']}/{row['n']}" if math.isfinite(row["solved"]) else NOTHING
     for name, title in (("horizon", "1 % at lag"), ("half_life", "half at lag")):
-        shown[title] = _spread([row[f"{name}_{part}"] for part in ("median", "min", "max")], longest)
-    states = (f"{s} {lag_text(row[f'horizon_{s}_median'], longest)}" for s in _states(heard(group)))
-    return shown | {"1 % by state": ", ".join(states) or NOTHING, "on": group.trial.backend}
+        shown[title] = _spread(row, name, longest)
+    states = (f"{state} {_spread(row, f'horizon_{state}', longest)}" for state in _states(heard(group)))
+    return shown | {"1 % by state": ", ".join(states) or NOTHING} | large(row) | {"on": group.trial.backend}
 
 
-def _spread(lags: Sequence[float], longest: float) -> str:
-    median, least, most = (lag_text(lag, longest) for lag in lags)
+def _spread(row: Row, name: str, longest: float) -> str:
+    median, least, most = (lag_text(row[f"{name}_{part}"], longest) for part in ("median", "min", "max"))
     return median if least == most else f"{median} [{least}–{most}]"
 
 
