@@ -307,9 +307,9 @@ def test_a_horizon_beyond_the_sequence_is_censored_and_a_diverged_training_count
     assert (patient["n"], patient["planned"], patient["diverged"], patient["horizon_min"]) == (2, 3, 1, 12)
     assert (tmp_path / "out" / "figures" / "gradients.png") in write_report(run, tmp_path / "out")
     page = (tmp_path / "out" / "report.md").read_text("utf-8")
-    assert "| gru | 3/3 | 0 | 3/3 | > 29 |" in page
-    assert "| h > 29 [12–> 29] | 64 | 12,864 | 256 B | 26,240 | torch |" in page
-    assert "| patient | 2/3 | 1 | 1/2 | > 29 [12–> 29] |" in page
+    assert "| gru | 3/3 | 0 | 3/3 | >29 |" in page
+    assert "| h >29 [12–>29] | 64 | 12,864 | 256 B | 26,240 | torch |" in page
+    assert "| patient | 2/3 | 1 | 1/2 | >29 [12–>29] |" in page
 
 
 def test_a_run_whose_gradients_all_failed_is_still_drawn(write, tmp_path):

@@ -1,7 +1,7 @@
 """What the gradients say: how far back each cell hears, at initialisation and after training.
 
 A horizon is the lag from which on at most 1 % of a gradient is left. Where that is not within the sequence, it is
-infinite in the tables' files and `> L` where people read it, L being the greatest lag.
+infinite in the tables' files and `>L` where people read it, L being the greatest lag.
 """
 
 import math
@@ -45,7 +45,7 @@ def gradient_tables(run: RunView) -> Iterator[Shown]:
         title = f"gradients · {section.task} · {stage(section)}, {setting_of(section)} · {n} of {planned} trials"
         note = (
             "1 % (half) at lag: so many steps back, and from there on, no more of a gradient at the last output is "
-            "left; of all states together, then of each apart. Median [least–greatest] over seeds; > L: not within L."
+            "left; of all states together, then of each apart. Median [least–greatest] over seeds; >L: not within L."
         )
         rows = [_shown(section, group) for group in section.groups]
         yield show(title, rows, [Remark(note), *matching(gradients_of(section))], ("parameters", "H"))
@@ -94,8 +94,8 @@ def lags_of(group: Group, name: str = "horizon") -> Numbers:
 
 
 def lag_text(lag: float, longest: float) -> str:
-    """A lag as a person reads it: `8`, or `> 29` for one beyond the sequence."""
-    return f"> {count(longest)}" if math.isinf(lag) else NOTHING if math.isnan(lag) else f"{lag:g}"
+    """A lag as a person reads it: `8`, or `>29` for one beyond the sequence."""
+    return f">{count(longest)}" if math.isinf(lag) else NOTHING if math.isnan(lag) else f"{lag:g}"
 
 
 def longest_lag(group: Group) -> float:
