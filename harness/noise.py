@@ -36,11 +36,12 @@ class Noise:
     disturbed: int
 
     def __str__(self) -> str:
+        company = f"; {self.disturbed} of {self.verdicts} had company" if self.disturbed else ""
         finds, worst = (findable(one, self.greatest) for one in (self.detectable, self.worst_detectable))
         return (
             f"{self.subject} against itself: {alarms_told(self.false_alarms, self.verdicts)}; the greatest difference "
             f"between equals was {100 * self.greatest:.1f} %; a comparison finds {100 * finds:.1f} %, "
-            f"the worst one {100 * worst:.1f} %"
+            f"the worst one {100 * worst:.1f} %{company}"
         )
 
 
@@ -56,10 +57,11 @@ def alarms_told(false_alarms: int, verdicts: int) -> str:
     return f"{false_alarms} of {verdicts} verdicts were false alarms ({interval})"
 
 
-def noise_told(noise: Noise | None) -> str:
+def noise_told(noise: Noise | None, device: str = "cpu") -> str:
     """What is known of a machine's noise, as a sentence."""
     if noise is None:
-        return "What timings on this machine are worth is unknown: `harness doctor` finds out."
+        asked = "harness doctor" if device == "cpu" else f"harness doctor --device {device}"
+        return f"What timings on this machine are worth is unknown: `{asked}` finds out."
     return f"This machine, {noise.taken[:10]}: {noise}."
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.noise import Noise, keep
+from harness.noise import Noise, keep, noise_told
 from harness.record import Measured, Status
 from harness.report.findings import findings
 from harness.report.speeds import speed
@@ -90,8 +90,9 @@ def test_what_the_doctor_found_on_this_machine_is_noise_too(write):
     assert "What timings on this machine are worth is unknown" in " ".join(printed(run).split())
     noise = Noise(
         **{"fingerprint": "", "taken": "2030-01-01T00:00", "subject": "rnn@torch", "verdicts": 24, "false_alarms": 1},
-        **{"greatest": 0.12, "detectable": 0.03, "worst_detectable": 0.2, "disturbed": 0},
+        **{"greatest": 0.12, "detectable": 0.03, "worst_detectable": 0.2, "disturbed": 4},
     )
+    assert noise_told(None, "cuda").endswith("`harness doctor --device cuda` finds out.")
     keep(noise, run.folder.parent.parent)
     assert dict(zip(speed(run)["cell"], speed(run)["train_verdict"], strict=True)) == {
         "rnn": "undecided",
@@ -100,6 +101,7 @@ def test_what_the_doctor_found_on_this_machine_is_noise_too(write):
     text = " ".join(printed(run).split())
     assert "1 of 24 verdicts were false alarms (4 % [1, 20])" in text
     assert "the greatest difference between equals was 12.0 %; a comparison finds 15.4 %" in text
+    assert "the worst one 34.4 %; 4 of 24 had company" in text
 
 
 def test_speed_memory_and_gate_keep_a_row_for_what_has_no_figures(write):
