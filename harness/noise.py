@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness import canonical, statistics
 from harness.errors import HarnessError
+from harness.verdict import findable
 
 MACHINES = "machines"
 BLAS_PRESETS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_DEBUG_CPU_TYPE", "MKL_CBWR", "ATEN_CPU_CAPABILITY")
@@ -20,7 +21,8 @@ class Noise:
 
     `false_alarms` of `verdicts` were faster or slower. `greatest`: the greatest relative difference among them; what
     lies within it is not called different on this machine. `detectable`, `worst_detectable`: the relative difference
-    that such a comparison finds, the median and the worst one. `disturbed`: how many had company.
+    that such a comparison finds, the median and the worst one, were equals alike.
+    `disturbed`: how many had company.
     """
 
     fingerprint: str
@@ -34,10 +36,12 @@ class Noise:
     disturbed: int
 
     def __str__(self) -> str:
+        company = f"; {self.disturbed} of {self.verdicts} had company" if self.disturbed else ""
+        finds, worst = (findable(one, self.greatest) for one in (self.detectable, self.worst_detectable))
         return (
             f"{self.subject} against itself: {alarms_told(self.false_alarms, self.verdicts)}; the greatest difference "
-            f"between equals was {100 * self.greatest:.1f} %; a comparison finds {100 * self.detectable:.1f} %, "
-            f"the worst one {100 * self.worst_detectable:.1f} %"
+            f"between equals was {100 * self.greatest:.1f} %; a comparison finds {100 * finds:.1f} %, "
+            f"the worst one {100 * worst:.1f} %{company}"
         )
 
 
@@ -53,10 +57,11 @@ def alarms_told(false_alarms: int, verdicts: int) -> str:
     return f"{false_alarms} of {verdicts} verdicts were false alarms ({interval})"
 
 
-def noise_told(noise: Noise | None) -> str:
+def noise_told(noise: Noise | None, device: str = "cpu") -> str:
     """What is known of a machine's noise, as a sentence."""
     if noise is None:
-        return "What timings on this machine are worth is unknown: `harness doctor` finds out."
+        asked = "harness doctor" if device == "cpu" else f"harness doctor --device {device}"
+        return f"What timings on this machine are worth is unknown: `{asked}` finds out."
     return f"This machine, {noise.taken[:10]}: {noise}."
 
 

@@ -185,10 +185,11 @@ def _values(before: Mapping[str, Measured], now: Mapping[str, Measured]) -> Iter
 
 
 def _intervals(before: Mapping[str, Measured], now: Mapping[str, Measured]) -> Iterator[str]:
-    """Intervals that do not overlap: those of `<name>_low` and `<name>_high` which a clock made."""
+    """Intervals that do not overlap: those of `<name>_low` and `<name>_high` which a clock made, and both have."""
     for name in [name.removesuffix("_low") for name, value in before.items() if value.timed and name.endswith("_low")]:
-        ends = [float(values[f"{name}_{end}"].value or 0) for values in (before, now) for end in ("low", "high")]
-        if not (ends[0] <= ends[3] and ends[2] <= ends[1]):
+        found = [values.get(f"{name}_{end}") for values in (before, now) for end in ("low", "high")]
+        ends = [float(one.value) for one in found if one is not None and one.value is not None]
+        if len(ends) == len(found) and not (ends[0] <= ends[3] and ends[2] <= ends[1]):
             told = "[{:.3g}, {:.3g}] recorded, [{:.3g}, {:.3g}] now".format(*ends)
             yield f"{name}: the intervals do not overlap, {told}"
 

@@ -72,7 +72,8 @@ class LayerShape:
 def parse_shape(text: str) -> LayerShape:
     """Reads `B32 T40 H64 I2`, in any order, with commas or blanks between. Raises HarnessError for anything else."""
     names = {"B": "batch", "T": "length", "H": "hidden", "I": "inputs"}
-    found = re.findall(r"([A-Za-z])\s*=?\s*(\d+)", text)
+    size = r"([A-Za-z])\s*=?\s*(\d+)"
+    found = re.findall(size, text) if re.fullmatch(rf"({size}[\s,]*)*", text.strip()) else []
     sizes = {names.get(letter.upper(), letter): int(size) for letter, size in found}
     if set(sizes) != set(names.values()) or len(found) != len(names):
         raise HarnessError(f"wanted a shape like B32,T40,H64,I2, found {text!r}")

@@ -27,6 +27,10 @@ class Estimate:
         return self.low > value or self.high < value
 
 
+UNKNOWN = Estimate(value=float("nan"), low=float("nan"), high=float("nan"), n=0)
+"""Where there is nothing to estimate from."""
+
+
 def proportion(successes: float, n: int, *, level: float = LEVEL) -> Estimate:
     """A rate with Wilson's interval (Wilson 1927): honest at 0/n and n/n. A success may count half."""
     rate, z = successes / n, float(stats.norm.ppf(0.5 + level / 2))
@@ -52,9 +56,14 @@ def median(samples: NDArray[Any], *, level: float = LEVEL) -> Estimate:
     """
     samples = np.asarray(samples, dtype=float)
     if not len(samples):
-        return Estimate(value=np.nan, low=np.nan, high=np.nan, n=0)
+        return UNKNOWN
     low, high = np.array(stats.quantile_test(samples, p=0.5).confidence_interval(level))
     return Estimate(value=float(np.median(samples)), low=float(low), high=float(high), n=len(samples))
+
+
+def typical(samples: NDArray[Any]) -> Estimate:
+    """The median over processes of a process's median, with its interval over processes. `samples`: [processes, …]."""
+    return median(np.median(samples.reshape(len(samples), -1), axis=1))
 
 
 def ratio(log_ratios: NDArray[Any], *, level: float = LEVEL) -> Estimate:

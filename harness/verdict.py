@@ -32,3 +32,8 @@ def judge(speedup: Estimate, margin: float, noise: float = 0.0) -> Verdict:
     if speedup.low > 1 + noise:
         return Verdict.FASTER
     return Verdict.SLOWER if speedup.high * (1 + noise) < 1 else Verdict.UNDECIDED
+
+
+def findable(detectable: float, noise: float) -> float:
+    """The least relative difference that `judge` would call one as often as `detectable` would show beside no noise."""
+    return (1 + detectable) * (1 + noise) - 1

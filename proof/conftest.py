@@ -1,7 +1,7 @@
 """The proof: slow claims about the harness itself, each with the figure it was judged by.
 
 `make proof` runs them and writes their table into docs/method.md. A test calls `prove` with what was found before it
-asserts, so that a missed target stands in the table too.
+asserts, so that a missed target stands in the table too; so does a test that ended before it found anything.
 """
 
 import re
@@ -26,13 +26,14 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def prove(request: pytest.FixtureRequest) -> Iterator[Prove]:
     """Notes a figure: `prove(claim, wanted, found)`. Whether the test passed stands beside it."""
-    noted: list[tuple[str, str, str]] = []
+    noted = request.node.stash.setdefault(NOTED, [])
     yield lambda claim, wanted, found: noted.append((claim, wanted, found))
     verdict = "yes" if request.node.stash.get(PASSED, False) else "**no**"
     request.config.stash[ROWS] += [(*row, verdict) for row in noted]
 
 
 PASSED = pytest.StashKey[bool]()
+NOTED = pytest.StashKey[list[tuple[str, str, str]]]()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -40,6 +41,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report = yield
     if report.when == "call":
         item.stash[PASSED] = report.passed
+    if report.failed and not item.stash.get(NOTED, []):
+        claim = item.name.removeprefix("test_").replace("_", " ")
+        item.config.stash[ROWS].append((claim, "", "nothing: it ended before", "**no**"))
     return report
 
 

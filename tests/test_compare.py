@@ -1,6 +1,7 @@
 """`harness compare` and `harness doctor` as a user calls them, on sides whose difference is planted."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -112,8 +113,6 @@ def repository(tmp_path_factory):
 
 
 def test_a_revision_made_slower_is_found_beside_its_base(repository):
-    import os
-
     path = ":".join(str(repository / name) for name in ("", "plugins", "tasks"))
     environment = {**os.environ, "PYTHONPATH": path}
     code, document = plain(
@@ -131,6 +130,14 @@ def test_an_unknown_revision_is_told_in_words():
     done = harness("compare", "rnn@eager", "--base", "no-such-revision")
     assert done.returncode == 2
     assert "found 'no-such-revision'" in done.stderr
+
+
+def test_a_doctor_without_the_device_says_so_before_its_work(tmp_path):
+    done = harness(
+        "doctor", "--device", "cuda", "--results", str(tmp_path), environment={**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    )
+    assert done.returncode == 2
+    assert "wanted a CUDA device, found none" in done.stderr
 
 
 def test_the_doctor_keeps_what_it_found_where_reports_find_it(tmp_path):

@@ -49,6 +49,12 @@ def test_a_clear_difference_of_complete_groups_is_a_verdict_with_n_of_N(write):
     assert (mirrored.verdict, mirrored.estimate.value) == ("worse", -found.estimate.value)
 
 
+def test_claims_about_one_task_in_two_settings_do_not_read_alike(write):
+    slow = [g2p_record(training_trial(G2P, c, s, batch=64), r) for c in ("gru", "rnn") for s, r in enumerate(CLEAR)]
+    told = [sentence(claim) for claim in compared(write(rated("gru", CLEAR) + rated("rnn", WORSE) + slow))]
+    assert ["batch 32" in told[0], "batch 64" in told[1], len(told)] == [True, True, 2]
+
+
 def test_an_interval_alone_decides_nothing(write):
     """Five seeds are better by as much as the sixth is: the t interval excludes 0, p of the signs is 0.0625."""
     ahead = (0.10, 0.12, 0.09, 0.11, 0.10, -0.002)

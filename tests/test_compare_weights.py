@@ -1,6 +1,7 @@
 """What two sides weigh is compared with the marks their weights bear; what is not counted decides nothing."""
 
 import json
+import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -60,6 +61,12 @@ def test_weighings_that_disagree_decide_only_what_lies_further_apart_than_they_d
     assert found["kept for backward"].verdict == "undecided"
     assert "weighings of a@x differ by 9.77 KiB" in sentence(found["kept for backward"])
     assert "no two weighings of a@x agreed" in sentence(found["train peak"])
+
+
+def test_what_nobody_could_check_is_said():
+    (claim, *_) = claims(PLAIN, replace(PLAIN, unseen_bytes=math.nan)).values()
+    assert "the system does not say whether b@y took more than was counted" in sentence(claim)
+    assert "a@x took more" not in sentence(claim)
 
 
 def test_what_a_side_keeps_from_call_to_call_is_said_and_decides_nothing():

@@ -77,6 +77,7 @@ def test_a_linear_cell_hears_exactly_the_powers_of_its_decay(with_leaky, tmp_pat
     answer = _answer(with_leaky, tmp_path, f"leaky[decay={decay}]", model=ModelSettings(hidden=3))
     np.testing.assert_allclose(answer.arrays["norm"], decay ** np.arange(30.0), rtol=1e-5)
     assert _value(answer, "lags") == 29
+    assert [_value(answer, name) for name in ("parameters", "state_bytes")] == [3 * 2, 4 * 2 * 3]
     wanted = {0.5: 7, 0.9: None, 1.0: None}[decay]
     assert _value(answer, "horizon") == wanted
 
@@ -234,10 +235,11 @@ def _record(cell, seed, horizon, trained=False, **changes):
     plain = {"horizon": horizon, "half_life": 1, "horizon.h": horizon, "lags": LAGS}
     plain |= {"solved": horizon is None, "primary": "mse", "better": "lower", "validation.mse": 0.1} if trained else {}
     status = changes.get("status", Status.OK)
+    large = {"parameters": 12_864, "state_bytes": 256, "flops_per_step": 26_240}
     if status == Status.DIVERGED:
         plain = {"solved": False, "primary": "mse", "better": "lower"}
     norm = 0.01 ** (np.arange(LAGS + 1) / (horizon or 99))
-    record = Record(trial=trial, status=status, basis="b", values={k: Measured(v) for k, v in plain.items()})
+    record = Record(trial=trial, status=status, basis="b", values={k: Measured(v) for k, v in (plain | large).items()})
     return record, {} if status == Status.DIVERGED else {"lag": np.arange(LAGS + 1), "norm": norm}
 
 
@@ -284,9 +286,17 @@ def test_the_findings_say_how_far_who_hears_and_what_training_changed(write):
 def test_few_seeds_claim_no_direction_of_what_training_changed(write, seeds):
     told = "\n".join(findings(write(list(_answers(seeds)))))
     assert "with every seed, gradients" not in told
-    n = seeds - (seeds > 2)  # patient diverged once
-    assert f"n = {n}: too few to claim a direction (7 at least)" in told
-    assert f"rnn 0/{seeds}, gru {seeds}/{seeds}" in told
+    assert f"n = {seeds}: too few to claim a direction (7 at least)" in told
+    assert f"rnn 0/{seeds}{' and' if seeds > 2 else ','} gru {seeds}/{seeds}" in told  # patient diverged once
+
+
+def test_of_a_cell_that_lacks_seeds_no_direction_is_claimed(write):
+    answers = [_record("gru", seed, 9) for seed in range(9)]
+    lost = {"status": Status.DIVERGED}
+    answers += [_record("gru", seed, None, trained=True, **(lost if seed == 8 else {})) for seed in range(9)]
+    told = "\n".join(findings(write(answers)))
+    assert "with every seed" not in told
+    assert "gradients are missing: gru (8 of 9, 1 diverged)" in told
 
 
 def test_a_horizon_beyond_the_sequence_is_censored_and_a_diverged_training_counted(write, tmp_path):
@@ -297,8 +307,9 @@ def test_a_horizon_beyond_the_sequence_is_censored_and_a_diverged_training_count
     assert (patient["n"], patient["planned"], patient["diverged"], patient["horizon_min"]) == (2, 3, 1, 12)
     assert (tmp_path / "out" / "figures" / "gradients.png") in write_report(run, tmp_path / "out")
     page = (tmp_path / "out" / "report.md").read_text("utf-8")
-    assert "| gru | 3/3 | 0 | 3/3 | > 29 |" in page
-    assert "| patient | 2/3 | 1 | 1/2 | > 29 [12–> 29] |" in page
+    assert "| gru | 3/3 | 0 | 3/3 | >29 |" in page
+    assert "| h >29 [12–>29] | 64 | 12,864 | 256 B | 26,240 | torch |" in page
+    assert "| patient | 2/3 | 1 | 1/2 | >29 [12–>29] |" in page
 
 
 def test_a_run_whose_gradients_all_failed_is_still_drawn(write, tmp_path):

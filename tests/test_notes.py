@@ -39,10 +39,11 @@ def noting(**changes):
     return replace(answer, values={**answer.values, **noted}), arrays
 
 
-def claim(**changes):
+def claim(noise=0.0, **changes):
     answer, arrays = noting(**changes)
     result = Result(status=Status.OK, values=answer.values)
-    return next(speed_claims(answer.trial, (result, {**arrays, "first": arrays["train"][:, :, 0]}), margin=0.02))
+    arrays = {**arrays, "first": arrays["train"][:, :, 0]}
+    return next(speed_claims(answer.trial, (result, arrays), margin=0.02, noise=noise))
 
 
 def system(root: Path, core: int, **files: str) -> Path:
@@ -105,6 +106,11 @@ def test_what_was_amiss_reaches_tables_sentences_comparisons_and_files(write, ch
     found = claim(**changes)
     assert found.to_plain()["notes"] == [note]
     assert f"; {note}" in sentence(found)
+
+
+def test_what_a_comparison_says_it_finds_lies_beyond_the_noise():
+    assert claim(noise=0.05).to_plain()["detectable"] == pytest.approx(1.04 * 1.05 - 1)
+    assert "95 %, finds 9.2 %," in sentence(claim(noise=0.05))
 
 
 def test_a_comparison_bears_everything_that_was_noted():

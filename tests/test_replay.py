@@ -75,6 +75,14 @@ def test_intervals_of_times_must_overlap(tmp_path, low, high):
     assert told.startswith("train_speedup: the intervals do not overlap, [1, 1.2] recorded")
 
 
+def test_an_interval_that_only_one_of_them_has_is_named_and_compared_with_nothing(tmp_path):
+    replay, again = recorded(tmp_path, values={"forward_speedup_low": Measured(1.0, timed=True)})
+    kept = {name: value for name, value in again.result.values.items() if name != "train_speedup_high"}
+    assert differences(replay, replace(again, result=replace(again.result, values=kept))) == [
+        "train_speedup_high: only recorded"
+    ]
+
+
 def test_a_record_that_contradicts_itself_is_not_the_same(tmp_path):
     replay, again = recorded(tmp_path)
     tampered = replace(replay.record, values={**replay.record.values, "mse": Measured(0.1)})

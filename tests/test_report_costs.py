@@ -1,11 +1,12 @@
 """What the report says of speed, memory and the gate is what the records hold."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from harness.noise import Noise, keep
+from harness.noise import Noise, keep, noise_told
 from harness.record import Measured, Status
 from harness.report.findings import findings
 from harness.report.speeds import speed
@@ -19,6 +20,7 @@ from recorded import (
     quick_answers,
     record,
     row,
+    sentence,
     speed_record,
     speed_trial,
     subject,
@@ -34,6 +36,22 @@ def test_speed_sentences_have_intervals_and_undecided_ones_say_so(write):
     assert "n = 6 pairs" in told(run)
     for one in findings(run):
         assert ("faster" in one or "slower" in one) <= ("×" in one and "[" in one)
+
+
+def test_every_time_has_its_interval_over_pairs_of_processes(write):
+    answer, arrays = speed_record(speed_trial("rnn", "numpy"), 1e-3, 1.5)
+    middle = 1e-3 * (1 + 0.01 * np.arange(-2, 4))  # a pair each
+    samples = np.repeat(np.stack([middle, middle], axis=1)[:, :, None], 12, axis=2)
+    first = {"first_seconds": Measured(0.025, "s", timed=True)}
+    arrays = {"train": samples, "forward": 0.3 * samples, "first": 25 * samples[:, :, 0]}
+    run = write([(replace(answer, values={**answer.values, **first}), arrays)])
+    found = row(all_tables(run)["speed"], cell="rnn")
+    for name, scale in (("train", 1.0), ("forward", 0.3), ("first", 25.0)):
+        assert found[f"{name}_seconds_low"] == pytest.approx(scale * middle[0])
+        assert found[f"{name}_seconds_high"] == pytest.approx(scale * middle[-1])
+    (line,) = (line for line in printed(run, width=250).splitlines() if line.startswith("rnn "))
+    for text in ("1.00 ms [0.98–1.03]", "300 µs [294–309]", "25.0 ms [24.5–25.8]"):
+        assert text in line
 
 
 def test_a_speed_up_whose_interval_holds_1_is_undecided(write):
@@ -59,6 +77,7 @@ def test_what_lies_within_the_noise_of_the_baseline_against_itself_is_different_
     assert row(table, backend="numpy")[["train_verdict", "forward_verdict"]].eq("undecided").all()
     assert row(table, backend="torch")[["train_verdict", "forward_verdict"]].eq("itself").all()
     assert row(table, backend="numpy")["noise"] == pytest.approx(0.2)
+    assert row(table, backend="numpy")["train_detectable"] == pytest.approx(1.04 * 1.2 - 1)  # beyond the noise
     (line,) = (line for line in printed(run).splitlines() if line.startswith("rnn ") and "numpy" in line)
     assert "undecided" in line
     assert "faster" not in line
@@ -71,8 +90,9 @@ def test_what_the_doctor_found_on_this_machine_is_noise_too(write):
     assert "What timings on this machine are worth is unknown" in " ".join(printed(run).split())
     noise = Noise(
         **{"fingerprint": "", "taken": "2030-01-01T00:00", "subject": "rnn@torch", "verdicts": 24, "false_alarms": 1},
-        **{"greatest": 0.12, "detectable": 0.03, "worst_detectable": 0.2, "disturbed": 0},
+        **{"greatest": 0.12, "detectable": 0.03, "worst_detectable": 0.2, "disturbed": 4},
     )
+    assert noise_told(None, "cuda").endswith("`harness doctor --device cuda` finds out.")
     keep(noise, run.folder.parent.parent)
     assert dict(zip(speed(run)["cell"], speed(run)["train_verdict"], strict=True)) == {
         "rnn": "undecided",
@@ -80,7 +100,8 @@ def test_what_the_doctor_found_on_this_machine_is_noise_too(write):
     }
     text = " ".join(printed(run).split())
     assert "1 of 24 verdicts were false alarms (4 % [1, 20])" in text
-    assert "the greatest difference between equals was 12.0 %" in text
+    assert "the greatest difference between equals was 12.0 %; a comparison finds 15.4 %" in text
+    assert "the worst one 34.4 %; 4 of 24 had company" in text
 
 
 def test_speed_memory_and_gate_keep_a_row_for_what_has_no_figures(write):
@@ -106,6 +127,27 @@ def test_agreement_without_examples_is_with_the_equation_as_written(write):
     (line,) = (line for line in printed(run).splitlines() if line.startswith("mine@torch"))
     assert line.split()[-1] == "none"
     assert "examples from another source" not in told(write(quick_answers()[:9]))
+
+
+def marked(answer, **marks):
+    return replace(answer[0], values=answer[0].values | {k: Measured(v, timed=True) for k, v in marks.items()}), {}
+
+
+def test_who_hides_memory_is_not_called_the_smallest(write):
+    hiding = marked(memory_record("rnn", "eager", 1e5), hides=True, unseen_bytes=6e7)
+    counted = [memory_record("rnn", backend, peak) for backend, peak in (("numpy", 2e6), ("torch", 3e6))]
+    run = write([hiding, *counted, marked(memory_record("gru", "eager", 1e5), hides=True, unseen_bytes=6e7)])
+    smallest = sentence(run, "The smallest peak")
+    assert "at B32 T40 H64 I2, of those that hide nothing, by cell: rnn 1.91 MiB (numpy)." in smallest
+    assert "rnn@eager at B32 T40 H64 I2: the system gave it 57.2 MiB more than was counted" in told(run)
+
+
+def test_where_the_system_tells_nothing_of_what_the_count_misses_that_is_said(write):
+    run = write([marked(memory_record("rnn", "numpy", 2e6), hides=False, unseen_bytes=math.nan)])
+    assert "Whether the count misses something, the system does not say of 1 of 1 rows." in told(run)
+    assert "does not say" not in told(
+        write([marked(memory_record("rnn", "numpy", 2e6), hides=False, unseen_bytes=0.0)])
+    )
 
 
 def growing(sizes, kept):

@@ -11,7 +11,18 @@ from scipy import stats
 
 from harness.censoring import restricted_mean
 from harness.differences import differences, fewest_seeds
-from harness.statistics import holm, mean, proportion, sign_flip, superiority
+from harness.statistics import (
+    detectable,
+    hodges_lehmann,
+    holm,
+    mean,
+    median,
+    proportion,
+    ratio,
+    sign_flip,
+    superiority,
+    typical,
+)
 
 REMISSION = np.array([6, 6, 6, 7, 10, 13, 16, 22, 23, 6, 9, 10, 11, 17, 19, 20, 25, 32, 32, 34, 35.0])
 """Weeks of remission under 6-MP (Freireich et al. 1963): nine relapsed, twelve were lost to sight before."""
@@ -28,6 +39,33 @@ def test_wilsons_interval_is_scipys(counted):
     found, wanted = proportion(successes, n), stats.binomtest(successes, n).proportion_ci(method="wilson")
     assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high), abs=1e-12)
     assert found.value == successes / n
+
+
+@pytest.mark.parametrize("n", [2, 6, 8, 30])
+def test_the_t_interval_is_scipys_and_a_ratios_is_that_of_its_logarithms(n):
+    samples = np.random.default_rng(n).normal(0.05, 0.02, n)
+    wanted = stats.ttest_1samp(samples, 0).confidence_interval(0.95)
+    found, of_logs = mean(samples), ratio(samples)
+    np.testing.assert_allclose([found.low, found.value, found.high], [wanted.low, samples.mean(), wanted.high])
+    np.testing.assert_allclose(
+        [of_logs.low, of_logs.value, of_logs.high], np.exp([wanted.low, found.value, wanted.high])
+    )
+
+
+def test_one_sample_is_no_interval():
+    assert (mean(np.array([3.0])).low, mean(np.array([3.0])).high) == (-np.inf, np.inf)
+    assert detectable(np.array([3.0])) == np.inf
+
+
+def test_the_hodges_lehmann_estimate_is_the_median_of_all_means_of_two_each_sample_with_itself_too():
+    assert hodges_lehmann(np.array([0.0, 1.0, 5.0])) == 1.75  # of 0, 0.5, 1, 2.5, 3, 5
+    assert abs(hodges_lehmann(np.array([*np.linspace(-1, 1, 21), 1e6]))) < 0.1
+
+
+def test_a_median_needs_six_samples_for_an_interval_and_typical_is_the_median_of_medians():
+    assert np.isnan(median(np.arange(5.0)).low)
+    found = typical(np.array([[k, k, 100.0] for k in range(6)]))
+    assert (found.value, found.low, found.high, found.n) == (2.5, 0, 5, 6)
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 8])

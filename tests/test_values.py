@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from harness import canonical, seeds
 from harness.errors import HarnessError
 from harness.options import configure
-from harness.settings import LayerShape, ModelSettings, TrainingSettings
+from harness.settings import LayerShape, ModelSettings, TrainingSettings, parse_shape
 from harness.spelling import Spelling, parse, parse_scalar, scalar_text, split_list
 from harness.trial import Subject, Trial
 
@@ -118,3 +118,16 @@ def test_an_absent_field_is_not_part_of_the_question(catalog):
 def test_canonical_text_survives_every_float(value):
     text = canonical.dumps(value)
     assert canonical.dumps(canonical.loads(text)) == text
+
+
+@pytest.mark.parametrize("text", ["B2 T3 H4 I5", "i5,h4,T3,B2", "B=2, T = 3, H4 I5"])
+def test_a_shape_is_read_in_any_order(text):
+    assert str(parse_shape(text)) == "B2 T3 H4 I5"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "B2,T3,H4", "B2.5,T3,H4,I5", "B2,T3,H4,I5;", "B-2,T3,H4,I5", "B2,T3,H4,I5,B2", "B2x,T3,H4,I5"]
+)
+def test_what_is_no_shape_is_refused_and_not_read_in_part(text):
+    with pytest.raises(HarnessError, match="wanted a shape like"):
+        parse_shape(text)

@@ -1,10 +1,12 @@
 import math
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from harness.measures.conditions import Conditions, quiet_cores
-from harness.statistics import Estimate
-from harness.verdict import judge
+from harness.statistics import Estimate, detectable, ratio
+from harness.verdict import findable, judge
 
 
 @pytest.mark.parametrize(
@@ -38,6 +40,15 @@ def test_the_interval_decides(low, high, verdict):
 )
 def test_a_difference_within_the_noise_of_the_machine_is_undecided(low, high, verdict):
     assert judge(Estimate(value=(low + high) / 2, low=low, high=high, n=8), 0.02, noise=0.05) == verdict
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+def test_what_a_comparison_is_said_to_find_it_calls_different_nineteen_times_in_twenty(noise):
+    rng, pairs, spread, called = np.random.default_rng(0), 8, 0.01, 0
+    finds = findable(detectable(spread * stats.zscore(rng.normal(size=pairs), ddof=1)), noise)
+    for _ in range(1000):
+        called += judge(ratio(rng.normal(math.log1p(finds), spread, pairs)), 0.0, noise) == "faster"
+    assert 0.92 <= called / 1000 <= 0.98
 
 
 @pytest.mark.parametrize(("busy", "own", "load"), [(6.0, 4.0, 1.0), (4.0, 4.0, 0.0), (3.9, 4.0, 0.0)])

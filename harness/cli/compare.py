@@ -153,7 +153,7 @@ def _found(
         ours, theirs = (choose(parse(side), catalog, quick.order, circumstances) for side in (a, b or ""))
         yield from compare_pairs(ours, theirs, catalog, circumstances, stopping)
     if "speed" in measures:
-        yield Notice(noise_told(noise))
+        yield Notice(noise_told(noise, settings["device"]))
     if "accuracy" in measures and b is not None:
         yield from compare_recorded(parse(a), parse(b), store.read_run(settings["results"], settings["run"]))
 

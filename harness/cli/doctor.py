@@ -29,9 +29,10 @@ from harness.spelling import Spelling, parse
     help="What is compared with itself, gru@torch. By default the first cell.",
 )
 @click.option("--comparisons", default=12, show_default=True, type=click.IntRange(min=3))
+@click.option("--device", default="cpu", show_default=True, type=click.Choice(["cpu", "cuda"]))
 @results_option
 @json_option
-def command(pair: str | None, comparisons: int, results: Path, as_json: bool) -> None:
+def command(pair: str | None, comparisons: int, device: str, results: Path, as_json: bool) -> None:
     """Find out what this machine's timings are worth.
 
     Says what spoils them, and compares a pair with itself, as a grid compares: how often is equal called different,
@@ -39,13 +40,15 @@ def command(pair: str | None, comparisons: int, results: Path, as_json: bool) ->
     reports show it.
     """
     folder_in(results)  # before half a minute's work
-    facts = machine.facts()
+    machine.require(device)
+    facts = machine.facts(device)
     found = list(doctor.spoilers(facts))
     if not as_json:
         for spoiler in found or [doctor.Spoiler(what="nothing that spoils timings was seen", hint="")]:
             tell(f"• {spoiler.what}" + (f" ({spoiler.hint})" if spoiler.hint else ""), hanging=2)
     grid, catalog = load_grid("quick"), plugins.load()
-    circumstances = Circumstances(shapes=grid.speed[:1] * comparisons, measures=("speed",), timing=TimingSettings())
+    shapes = grid.speed[:1] * comparisons
+    circumstances = Circumstances(shapes=shapes, measures=("speed",), device=device, timing=TimingSettings())
     wanted = parse(pair) if pair else Spelling(next(iter(catalog.cells)), backend=None)
     side = choose(wanted, catalog, grid.versus, circumstances)
     claims = []

@@ -17,8 +17,8 @@ class Claim:
     """One measure at one shape, or on one task.
 
     `verdict` is said of A: faster, slower, smaller, larger, better, worse, same, undecided. `estimate.n`: pairs of
-    processes, or seeds. `detectable`: the relative difference that would have been found; `noise`: the greatest one
-    that equals have shown on this machine. `sides`: what A and B took, in `unit`: medians with their intervals.
+    processes, or seeds. `detectable`: the relative difference that would have been found beyond `noise`, the greatest
+    one that equals have shown on this machine. `sides`: what A and B took, in `unit`: medians with their intervals.
     `reason`: what keeps the two from being told apart, whatever the figures. `details`: what else a reader may need.
     """
 

@@ -3,9 +3,9 @@
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from harness import statistics
 from harness.bench.weight import Weight
 from harness.choosing import why_not
 from harness.compare.claims import Claim
@@ -22,9 +22,9 @@ from harness.plugins import Catalog
 from harness.record import Measured
 from harness.settings import LayerShape
 from harness.spelling import Spelling
-from harness.statistics import Estimate, median
+from harness.statistics import Estimate
 from harness.trial import Subject, Trial
-from harness.verdict import MARGIN, judge
+from harness.verdict import MARGIN, findable, judge
 
 Answered = tuple[Result, Arrays]
 
@@ -123,7 +123,7 @@ def speed_claims(trial: Trial, answered: Answered, margin: float, noise: float =
             verdict=judge(estimate, margin, noise),
             sides=typical(arrays[mode]),
             unit="seconds",
-            detectable=result.number(f"{mode}_detectable"),
+            detectable=findable(result.number(f"{mode}_detectable"), noise),
             noise=noise,
             details={
                 "rounds": result.number("rounds"),
@@ -141,9 +141,8 @@ def noted_of(values: Mapping[str, Measured], names: tuple[str, str]) -> dict[str
 
 
 def typical(samples: NDArray[Any]) -> tuple[Estimate, Estimate]:
-    """By side, the median over pairs of a pair's median, with its interval over pairs. `samples`: [pairs, 2, …]."""
-    ours, theirs = (np.median(samples[:, side].reshape(len(samples), -1), axis=1) for side in range(2))
-    return median(ours), median(theirs)
+    """By side, what is typical of it, with its interval over pairs. `samples`: [pairs, 2, …]."""
+    return statistics.typical(samples[:, 0]), statistics.typical(samples[:, 1])
 
 
 def first_calls(first: NDArray[Any]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from harness.plugins import Catalog
 from harness.settings import LayerShape
 from harness.spelling import Spelling
 from harness.trial import Subject, Trial
-from harness.verdict import MARGIN, judge
+from harness.verdict import MARGIN, findable, judge
 
 TREE = Path(harness.__file__).resolve().parent.parent
 BENCH = TREE / "harness" / "bench"
@@ -160,7 +160,7 @@ def _claim(
         verdict=judge(estimate, MARGIN[circumstances.device], circumstances.noise),
         sides=typical(played.samples[mode]),
         unit="seconds",
-        detectable=statistics.detectable(ratios),
+        detectable=findable(statistics.detectable(ratios), circumstances.noise),
         noise=circumstances.noise,
         details={
             "rounds": played.schedule.rounds,

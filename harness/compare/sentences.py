@@ -59,7 +59,7 @@ def _accuracy(claim: Claim) -> str:
     )
     budget = f" (at most {count(details['budget'])})" if "budget" in details else ""
     told = (
-        f"{claim.verdict:<9} {claim.where}, {claim.measure}{budget}: {sides}, medians; "
+        f"{claim.verdict:<9} {claim.where} ({details['setting']}), {claim.measure}{budget}: {sides}, medians; "
         f"paired difference {bracketed(found.value, found.low, found.high)} "
         f"(n = {count(found.n)} seeds, 95 %, sign-flip p = {number(details['p'], 2)})"
     )

@@ -63,6 +63,8 @@ def _marks(name: str, weight: Weight) -> Iterator[str]:
     """What is to be known of a side's figures, in words."""
     if weight.hides:
         yield f"the system gave {name} {size(weight.unseen_bytes)} more than was counted"
+    if math.isnan(weight.unseen_bytes):
+        yield f"the system does not say whether {name} took more than was counted"
     if weight.hoards:
         yield f"{name} keeps {size(weight.held_bytes)} from call to call"
     if not weight.repeatable:

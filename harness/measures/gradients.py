@@ -17,6 +17,7 @@ from harness import seeds
 from harness.measures import Context
 from harness.measures.accuracy import learn, outcome, prepare
 from harness.record import Answer, Measured, Status
+from harness.sizes import layers_of_model
 from harness.training import Lesson
 from harness.trial import Trial
 
@@ -31,22 +32,24 @@ Norms = NDArray[np.float64]
 def measure(trial: Trial, context: Context) -> Answer:
     """The norms by lag at initialisation, or with the best weights of a training that accuracy would have given.
 
-    Values: `half_life` and `horizon`, the first lag from which on the norm is at most a half and at most 1 % (none
-    where that is not within `lags`), of all states together and, as `horizon.<state>`, of each apart. Arrays: `lag`,
-    `norm` and `norm.<state>`, [lags + 1]. Skipped where the model also reads backwards, for it has no last step.
+    Values: how large the cell is in the model's layers; `half_life` and `horizon`, the first lag from which on the norm
+    is at most a half and at most 1 % (none where that is not within `lags`), of all states together and, as
+    `horizon.<state>`, of each apart. Arrays: `lag`, `norm` and `norm.<state>`, [lags + 1]. Skipped where the model also
+    reads backwards, for it has no last step.
     """
     model, lesson = prepare(trial, context)
     assert trial.model is not None  # or it could not have been prepared
     if trial.model.bidirectional:
         return Answer(values={}, status=Status.SKIPPED, reason="a model that reads both ways has no last step")
-    values: dict[str, Measured] = {}
+    cell, layers = context.catalog.cell(trial.cell.spelling), layers_of_model(trial.model, lesson.task.problem())
+    values = {"parameters": Measured(layers.parameters(cell)), **layers.measured(cell, itemsize=4)}
     if trial.training is not None:
         course = learn(model, lesson, trial.training)
         values |= outcome(course, lesson.task.problem(), trial.training.steps)
         if course.why_diverged:
             return Answer(values=values, status=Status.DIVERGED, reason=course.why_diverged)
         model.load_state_dict(course.best_weights)
-    names = context.catalog.cell(trial.cell.spelling).states(1, trial.model.hidden)
+    names = cell.states(1, trial.model.hidden)
     norms = dict(zip(["", *(f".{name}" for name in names)], norms_by_lag(model, lesson), strict=True))
     if not all(np.isfinite(norm).all() for norm in norms.values()):
         return Answer(values=values, status=Status.DIVERGED, reason="a gradient's norm was not finite")

@@ -9,7 +9,7 @@ import pandas as pd
 from harness.measures.notes import clock_told
 from harness.report.costs import numbers_told
 from harness.report.shown import Remark, Shown, show
-from harness.report.wording import NOTHING, count, duration, listing, number, size, spread
+from harness.report.wording import NOTHING, count, listing, number, size, spread, timing
 from harness.trial import Measure
 
 Row = dict[str, str]
@@ -39,6 +39,16 @@ def matching(rows: pd.DataFrame) -> Iterator[Remark]:
         yield Remark(f"Every cell has {matched}, at the nearest H, to within {number(most, 2)} %.")
 
 
+def large(row: "pd.Series[Any] | dict[str, Any]") -> Row:
+    """The columns that say how large a cell is."""
+    return {
+        "H": count(row["hidden"]),
+        "parameters": count(row["parameters"]),
+        "state": size(row["state_bytes"]),
+        "FLOPs": count(row["flops_per_step"]),
+    }
+
+
 def _places(rows: pd.DataFrame) -> Iterator[tuple[str, str, int]]:
     yield from zip(rows["device"], rows["dtype"], rows["threads"], strict=True)
 
@@ -59,14 +69,16 @@ def _memory_remarks(rows: pd.DataFrame) -> Iterator[Remark]:
 def _speed_remarks(rows: pd.DataFrame) -> Iterator[Remark]:
     pairs = listing(count(n) for n in sorted(set(rows["pairs"].dropna()))) if rows["pairs"].notna().any() else NOTHING
     yield Remark(
-        f"Speed-ups over the named baseline with 95 % intervals over n = {pairs} pairs of processes; "
-        "above 1 is faster; both sides take turns within a trial, while times of different rows are from different "
-        "minutes."
+        f"Medians of times, and speed-ups over the named baseline, with 95 % intervals over n = {pairs} pairs of "
+        "processes; above 1 is faster; both sides take turns within a trial, while times of different rows are from "
+        "different minutes."
     )
     noise = float(rows["noise"].max())
     if noise > 0:
         yield Remark(f"Is: faster or slower only beyond the noise of equals here, {number(100 * noise, 2)} %.")
-    yield Remark("Finds: the least difference such a comparison would find.", ("train finds", "forward finds"))
+    yield Remark(
+        "Finds: the least difference such a comparison would find beyond the noise.", ("train finds", "forward finds")
+    )
     yield Remark("First: from the wish for a layer to the end of its first train step.", ("first",))
     yield Remark(_clock(rows))
     for _, row in rows[rows["notes"] != ""].iterrows():
@@ -83,15 +95,18 @@ def _speed_row(row: "pd.Series[Any]") -> Row:
     for mode in ("train", "forward"):
         found = row[f"{mode}_detectable"]
         shown |= {
-            mode: duration(row[f"{mode}_seconds"]) + (" ‡" if mode == "train" and row["notes"] else ""),
+            mode: _time(row, mode, " ‡" if mode == "train" and row["notes"] else ""),
             f"{mode} ×": spread(*(row[f"{mode}_speedup{end}"] for end in ("", "_low", "_high"))),
             f"{mode} is": str(row[f"{mode}_verdict"]) or NOTHING,
             f"{mode} finds": f"{number(100 * found, 2)}%" if math.isfinite(found) else NOTHING,
         }
-    shown |= {"first": duration(row["first_seconds"]), "H": count(row["hidden"])}
-    shown |= {"parameters": count(row["parameters"]), "state": size(row["state_bytes"])}
-    shown |= {"FLOPs": count(row["flops_per_step"])}
+    shown |= {"first": _time(row, "first")} | large(row)
     return shown | {"versus": str(row["versus"] if row["status"] == "ok" else row["status"])}
+
+
+def _time(row: "pd.Series[Any]", name: str, mark: str = "") -> str:
+    value, low, high = (float(row[f"{name}_seconds{end}"]) for end in ("", "_low", "_high"))
+    return timing(value, low, high, mark)
 
 
 def _memory_row(row: "pd.Series[Any]") -> Row:

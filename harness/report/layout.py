@@ -33,11 +33,12 @@ def shown_tables(run: RunView, *, full: bool = False) -> Iterator[Shown]:
 
 
 def _tables(run: RunView, full: bool) -> Iterator[Shown]:
+    device = next((trial.device for trial in run.planned), "cpu")
     found: dict[str, Iterable[Shown]] = {
         "learning": map(_accuracy, sections(run)),
         "gradients": gradient_tables(run),
         "ranks": (show(title, rows, [Remark(note)]) for title, rows, note in (full_tables(run) if full else ())),
-        "speed": by_shape("speed", speed(run), [Remark(noise_told(machine_noise(run)))]),
+        "speed": by_shape("speed", speed(run), [Remark(noise_told(machine_noise(run), device))]),
         "memory": by_shape("memory", memory(run)),
         "gate": _gate(run),
         "failures": _failures(run),
@@ -54,8 +55,7 @@ def _accuracy(section: Section) -> Shown:
     title = f"{section.task} · {section.setting} · {found['n'].sum()} of {found['planned'].sum()} trials"
     metrics = tuple(plain_name(metric) for metric in _metrics(section))
     remarks = [*_accuracy_remarks(section), *matching(found)]
-    trials = (tuple(trial.id for trial in group.trials) for group in section.groups)
-    return show(title, rows, remarks, (*metrics[1:], "parameters", "H"), trials)
+    return show(title, rows, remarks, (*metrics[1:], "parameters", "H"), section.trials)
 
 
 def _accuracy_remarks(section: Section) -> Iterator[Remark]:

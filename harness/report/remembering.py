@@ -1,7 +1,7 @@
 """What the gradients say: how far back each cell hears, at initialisation and after training.
 
 A horizon is the lag from which on at most 1 % of a gradient is left. Where that is not within the sequence, it is
-infinite in the tables' files and `> L` where people read it, L being the greatest lag.
+infinite in the tables' files and `>L` where people read it, L being the greatest lag.
 """
 
 import math
@@ -13,7 +13,8 @@ import pandas as pd
 from harness.differences import fewest_seeds
 from harness.record import Record
 from harness.report.groups import Group, Numbers
-from harness.report.rows import NAN, Row, first, frame, joined
+from harness.report.layers import large, matching
+from harness.report.rows import NAN, Row, first, frame, joined, sizes
 from harness.report.sections import Section, sections
 from harness.report.shown import Remark, Shown, show
 from harness.report.wording import NOTHING, count, listing
@@ -38,22 +39,22 @@ def gradients_of(section: Section) -> pd.DataFrame:
 
 
 def gradient_tables(run: RunView) -> Iterator[Shown]:
-    """One table a section."""
+    """A table a section."""
     for section in sections(run, "gradients"):
         n, planned = sum(len(heard(g)) for g in section.groups), sum(g.planned for g in section.groups)
         title = f"gradients · {section.task} · {stage(section)}, {setting_of(section)} · {n} of {planned} trials"
         note = (
             "1 % (half) at lag: so many steps back, and from there on, no more of a gradient at the last output is "
-            "left; of all states together, then of each apart. Median [least–greatest] over seeds; > L: not within L."
+            "left; of all states together, then of each apart. Median [least–greatest] over seeds; >L: not within L."
         )
-        trials = (tuple(trial.id for trial in group.trials) for group in section.groups)
-        yield show(title, [_shown(section, group) for group in section.groups], [Remark(note)], trials=trials)
+        rows = [_shown(section, group) for group in section.groups]
+        remarks = [Remark(note), *matching(gradients_of(section))]
+        yield show(title, rows, remarks, ("parameters", "H"), section.trials)
 
 
 def remembering(run: RunView) -> list[str]:
     """The findings: how far who hears, and what a training changed."""
-    told: list[str] = []
-    before: dict[str, Group] = {}
+    told, before = list[str](), dict[str, Group]()
     for section in sections(run, "gradients"):
         told += _horizons(section) + _missing(section)
         if is_trained(section):
@@ -93,8 +94,8 @@ def lags_of(group: Group, name: str = "horizon") -> Numbers:
 
 
 def lag_text(lag: float, longest: float) -> str:
-    """A lag as a person reads it: `8`, or `> 29` for one beyond the sequence."""
-    return f"> {count(longest)}" if math.isinf(lag) else NOTHING if math.isnan(lag) else f"{lag:g}"
+    """A lag as a person reads it: `8`, or `>29` for one beyond the sequence."""
+    return f">{count(longest)}" if math.isinf(lag) else NOTHING if math.isnan(lag) else f"{lag:g}"
 
 
 def longest_lag(group: Group) -> float:
@@ -109,7 +110,7 @@ def _row(section: Section, group: Group) -> Row:
         "task": section.task,
         "cell": group.cell,
         "backend": group.trial.backend,
-        "hidden": group.trial.model.hidden if group.trial.model else NAN,
+        **sizes(group.trial, next(iter(group.records), None), group.match),
         "stage": stage(section),
         "learning_rate": training.learning_rate if training else NAN,
         "chosen": group.chosen,
@@ -142,13 +143,13 @@ def _shown(section: Section, group: Group) -> dict[str, str]:
     if is_trained(section):
         shown["solved"] = f"{row['solved']}/{row['n']}" if math.isfinite(row["solved"]) else NOTHING
     for name, title in (("horizon", "1 % at lag"), ("half_life", "half at lag")):
-        shown[title] = _spread([row[f"{name}_{part}"] for part in ("median", "min", "max")], longest)
-    states = (f"{s} {lag_text(row[f'horizon_{s}_median'], longest)}" for s in _states(heard(group)))
-    return shown | {"1 % by state": ", ".join(states) or NOTHING, "on": group.trial.backend}
+        shown[title] = _spread(row, name, longest)
+    states = (f"{state} {_spread(row, f'horizon_{state}', longest)}" for state in _states(heard(group)))
+    return shown | {"1 % by state": ", ".join(states) or NOTHING} | large(row) | {"on": group.trial.backend}
 
 
-def _spread(lags: Sequence[float], longest: float) -> str:
-    median, least, most = (lag_text(lag, longest) for lag in lags)
+def _spread(row: Row, name: str, longest: float) -> str:
+    median, least, most = (lag_text(row[f"{name}_{part}"], longest) for part in ("median", "min", "max"))
     return median if least == most else f"{median} [{least}–{most}]"
 
 
@@ -199,13 +200,18 @@ def _label(section: Section, group: Group) -> str:
 def _changes(section: Section, before: Mapping[str, Group]) -> list[str]:
     """For whom training moved the horizon the same way with every seed: a sign test, the cells being one family.
 
-    With too few seeds for it, the seeds are counted and no direction is claimed.
+    Only cells that lack no seed: the others may have kept the lucky ones. With too few seeds for the test, the seeds
+    are counted and no direction is claimed.
     """
-    groups = {section.label(group): group for group in section.chosen}
-    found = {label: pairs for label, g in groups.items() if label in before and (pairs := _pairs(before[label], g))}
+    family = {section.label(group): group for group in section.chosen if section.label(group) in before}
+    found = {
+        label: _pairs(before[label], group)
+        for label, group in family.items()
+        if _is_whole(before[label]) and _is_whole(group)
+    }
     if not found:
         return []
-    n, fewest = min(map(len, found.values())), fewest_seeds(len(found))
+    n, fewest = min(map(len, found.values())), fewest_seeds(len(family))
     if n < fewest:
         told = listing(f"{label} {sum(now > was for was, now in p)}/{len(p)}" for label, p in found.items())
         return [
@@ -220,6 +226,11 @@ def _changes(section: Section, before: Mapping[str, Group]) -> list[str]:
     return [f"{lead} {', '.join(parts)} after training than before."] if parts else []
 
 
+def _is_whole(group: Group) -> bool:
+    """Whether every planned trial gave norms."""
+    return len(heard(group)) == group.planned
+
+
 def _pairs(before: Group, after: Group) -> list[tuple[float, float]]:
     """The horizons of seeds that have both."""
     was, now = (
@@ -229,7 +240,7 @@ def _pairs(before: Group, after: Group) -> list[tuple[float, float]]:
 
 
 def _missing(section: Section) -> list[str]:
-    lost = [group for group in section.chosen if len(heard(group)) < group.planned]
+    lost = [group for group in section.chosen if not _is_whole(group)]
     if not lost:
         return []
     counts = listing(

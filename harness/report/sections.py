@@ -40,6 +40,11 @@ class Section:
         return tuple(group for group in self.groups if group.chosen)
 
     @property
+    def trials(self) -> tuple[tuple[str, ...], ...]:
+        """The trials' ids, group by group."""
+        return tuple(tuple(trial.id for trial in group.trials) for group in self.groups)
+
+    @property
     def learning_rates(self) -> tuple[float, ...]:
         """All that were planned."""
         return tuple(dict.fromkeys(group.training.learning_rate for group in self.groups))

@@ -9,14 +9,14 @@ import pandas as pd
 from harness import statistics
 from harness.measures.notes import DENORMAL_SHARE, NOTED, notes_told
 from harness.noise import Noise, alarms_told, greatest, read_noise
-from harness.record import Record
+from harness.record import Record, Status
 from harness.report.rows import Row, frame, number, placed, provenance, value
 from harness.report.wording import bracketed, count, listing
 from harness.report.wording import number as figure
 from harness.statistics import Estimate
 from harness.store import RunView
 from harness.trial import Trial
-from harness.verdict import MARGIN, Verdict, judge
+from harness.verdict import MARGIN, Verdict, findable, judge
 
 MODES = ("train", "forward")
 FIGURES = ("seconds", "versus_seconds", "speedup", "speedup_low", "speedup_high", "detectable")
@@ -29,12 +29,12 @@ ITSELF = "itself"
 def speed(run: RunView) -> pd.DataFrame:
     """One row a pair and shape: seconds a train step and a forward pass, the speed-up over the named baseline.
 
-    The interval is over pairs of processes; `detectable` is the relative difference that would have been found;
-    `verdict` is said of the pair beside its baseline, `itself` where the pair is the baseline; `noise`: the greatest
-    relative difference between equals, of the baselines timed against themselves at this shape and of what the doctor
-    found on this machine; within it nothing is called faster or slower. `first_seconds`: from the wish for a layer to
-    the end of its first step. `disturbed` says what else the machine did, `notes` what was amiss with a side or its
-    device.
+    All intervals are over pairs of processes, `seconds_low` to `seconds_high` that of the median time. `noise`: the
+    greatest relative difference between equals, of the baselines timed against themselves at this shape and of what
+    the doctor found on this machine: within it nothing is called faster or slower. `detectable`: the relative
+    difference that would have been found beyond it; `verdict`: said of the pair beside its baseline, `itself` where the
+    pair is the baseline; `first_seconds`: from the wish for a layer to the end of its first step. `disturbed` says what
+    else the machine did, `notes` what was amiss with a side or its device.
     """
     rows = []
     for row, trial, record in placed(run, "speed"):
@@ -42,13 +42,14 @@ def speed(run: RunView) -> pd.DataFrame:
         for mode in MODES:
             row |= {f"{mode}_{name}": number(record, f"{mode}_{name}") for name in FIGURES}
         row |= {name: number(record, name) for name in (*OTHERS, *NOTED) if name not in IN_WORDS}
-        more = provenance(run, record) | {name: value(record, name) for name in IN_WORDS}
+        more = provenance(run, record) | _ends(run, record) | {name: value(record, name) for name in IN_WORDS}
         rows.append(row | more | {"notes": "; ".join(notes_of(trial, record))})
     stored = machine_noise(run)
     least = stored.greatest if stored else 0.0
     noise = {shape: max(least, greatest(_of_equals(rows, shape))) for shape in {row["shape"] for row in rows}}
     for row in rows:
         row["noise"] = noise[row["shape"]]
+        row |= {f"{mode}_detectable": findable(row[f"{mode}_detectable"], row["noise"]) for mode in MODES}
         row |= {f"{mode}_verdict": _verdict(row, mode) for mode in MODES}
     return frame(rows, "shape cell backend versus status")
 
@@ -75,6 +76,16 @@ def speed_findings(table: pd.DataFrame) -> list[str]:
             told += _against(against, str(backend), f"{versus} at {shape}")
         told += _noise(itself, others, str(shape))
     return told + _disturbances(table[table["status"] == "ok"]) if len(table) else told
+
+
+def _ends(run: RunView, record: Record | None) -> Row:
+    """The intervals of the subject's times, NaN where there are no samples or too few pairs."""
+    arrays = run.arrays(record.id) if record and record.status == Status.OK else {}
+    found: Row = {}
+    for name in (*MODES, "first"):
+        typical = statistics.typical(arrays[name][:, 0]) if name in arrays else statistics.UNKNOWN
+        found |= {f"{name}_seconds_low": typical.low, f"{name}_seconds_high": typical.high}
+    return found
 
 
 def _of_equals(rows: Iterable[Row], shape: str) -> list[float]:

@@ -7,7 +7,6 @@ from harness import statistics
 from harness.report.groups import Group, Numbers
 from harness.report.rows import NAN, Row, first, frame, joined, sizes
 from harness.report.sections import Section, sections
-from harness.statistics import Estimate
 from harness.store import RunView
 
 
@@ -85,9 +84,9 @@ def _setting(group: Group) -> Row:
 
 
 def _solving(group: Group) -> Row:
-    solved, nothing = group.has_criterion, Estimate(value=NAN, low=NAN, high=NAN, n=0)
-    rate = statistics.proportion(group.solved, group.n) if solved else nothing
-    restricted = group.restricted_mean() if solved else nothing
+    solved = group.has_criterion
+    rate = statistics.proportion(group.solved, group.n) if solved else statistics.UNKNOWN
+    restricted = group.restricted_mean() if solved else statistics.UNKNOWN
     steps = group.steps_to_solve() if solved else np.array([NAN])
     return {
         "solved": group.solved if solved else NAN,

@@ -85,6 +85,13 @@ def durations(found: Estimate) -> str:
     return bracketed(found.value / size, found.low / size, found.high / size, f" {unit}")
 
 
+def timing(value: float, low: float, high: float, mark: str = "") -> str:
+    """Seconds with their interval, as a table has it: 1.23 ms [1.20–1.31]; a mark stands behind the unit."""
+    unit, size = _unit(value)
+    shown, *interval = spread(value / size, low / size, high / size).split(" ")
+    return " ".join([shown, unit + mark, *interval]) if math.isfinite(value) else duration(value)
+
+
 def _unit(seconds: float) -> tuple[str, float]:
     units = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
     return next((unit for unit in units if abs(seconds) >= unit[1]), units[-1])
