@@ -44,6 +44,21 @@ def assert_cell_ok(
     _assert(results_of(cell, backend, expected_failures=expected_failures))
 
 
+def assert_backend_ok(backend: Backend, *, expected_failures: Mapping[str, str] | None = None) -> None:
+    """Raises AssertionError unless every installed cell that the backend runs passes on it; also where it runs none.
+
+    What is expected to fail is expected of every cell.
+    """
+    from harness import plugins
+
+    cells = [entry.value for entry in plugins.load().cells.values()]
+    able = [cell for cell in cells if backend.why_not(cell, "cpu", "float32") is None]
+    if not able:
+        raise AssertionError(f"{backend.about.name} runs none of the cells on a CPU: there is nothing to check")
+    for cell in able:
+        _assert(results_of(cell, backend, expected_failures=expected_failures))
+
+
 def assert_task_ok(task: Task, *, expected_failures: Mapping[str, str] | None = None) -> None:
     """Raises AssertionError, telling every failed check, unless the task passes all of them."""
     from harness.kit.tasks import check_task

@@ -140,3 +140,29 @@ def test_the_runners_memory_stays_flat_over_ten_thousand_records(folder, tmp_pat
     writer.close()
     prove(f"memory the runner gains over {len(records):,} records", "≤ 20 MiB", f"{grown:.1f} MiB")
     assert grown <= 20
+
+
+def test_a_hundred_thousand_trials_are_planned_opened_and_recorded_by_one_driver(tmp_path, prove):
+    catalog = plugins.load()
+    planned, planning = _seconds(lambda: plan(parse_grid("huge", GRID | {"seeds": 556}), catalog))
+    draw = np.random.default_rng(0)
+    with Results(tmp_path / "results") as results:
+        session, opening = _seconds(
+            lambda: Session(planned, catalog, RunOptions(results=tmp_path / "results"), results, Local("cpu"))
+        )
+        folder = session.writer.folder
+        session.close()
+        writer, curve = RunWriter(folder), _curve(tmp_path, draw)
+        chosen = [trial for trial in planned.trials if trial.measure == "accuracy"][:500]
+        began = time.perf_counter()
+        for trial in chosen:
+            kept = writer.keep_arrays(trial.id, curve)
+            writer.write(_with(Record(trial=trial, status=Status.OK, basis="b", answer="a" * 16, arrays=kept), draw))
+        recording = (time.perf_counter() - began) / len(chosen)
+        writer.close()
+    size = (folder / "run.json").stat().st_size / len(planned.trials)
+    trials = f"{len(planned.trials):,} trials"
+    prove(f"{trials} planned, and their run opened", "said", f"{planning:.1f} s and {opening:.1f} s of one core")
+    prove(f"`run.json` of {trials}", "said", f"{size:.0f} bytes a trial")
+    prove("a record and its curve made durable, of 500", "said", f"{1000 * recording:.1f} ms each, by the wall clock")
+    assert len(planned.trials) >= 100_000

@@ -16,13 +16,13 @@ from harness.kit.layers import Pair, check_layer
 from harness.kit.result import Outcome, expecting
 from harness.kit.tasks import check_task
 from harness.kit.telling import as_markdown, lines
-from harness.testing import assert_cell_ok, assert_task_ok, checks_of
+from harness.testing import assert_backend_ok, assert_cell_ok, assert_task_ok, checks_of
 from harness_cells.lstm import LSTM
 from harness_cells.rnn import RNN
 from mutants import layers, tasks
 
-FEW = (CASES[0], CASES[2], CASES[3], PROBE, CASES[6], CASES[8])
-"""Enough of the shapes for the faults planted here."""
+FEW, LONG = (CASES[0], CASES[2], CASES[3], PROBE, CASES[6]), CASES[8]
+"""Enough of the shapes for the faults planted here, and one that a single fault needs."""
 HINTS = {
     "gates_swapped": "another order: (2, 1, 3, 4)",
     "gru_other_update_convention": "gate 2 of 3 is the other way round",
@@ -50,7 +50,8 @@ def caught(cells):
     """By mutant, its bad results."""
     found = {}
     for name, (cell, _) in layers.MADE.items():
-        pair = Pair(cell=cells[cell], backend=layers.Mutated(name), others=tuple(cells.values()), cases=FEW)
+        cases = (*FEW, LONG) if name.startswith("long") else FEW
+        pair = Pair(cell=cells[cell], backend=layers.Mutated(name), others=tuple(cells.values()), cases=cases)
         found[name] = [result for result in check_layer(pair) if result.is_bad]
     return found
 
@@ -165,8 +166,10 @@ def test_an_expected_failure_that_passes_is_a_failure(caught, catalog):
         expecting(check_task(tasks.Short()), {"speed": "slow"})
 
 
-def test_authors_assert_with_one_line():
-    assert_cell_ok(LSTM())
+def test_authors_assert_with_one_line(catalog):
+    assert_backend_ok(catalog.backend("numpy"))
+    with pytest.raises(AssertionError, match="likely cause: the gates stand in another order"):
+        assert_backend_ok(layers.Mutated("gates_swapped"))
     assert_task_ok(tasks.Short())
     for one in checks_of(RNN()):
         one.assert_ok()

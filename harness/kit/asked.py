@@ -14,6 +14,8 @@ from harness.plugins import Catalog
 from harness.spelling import parse
 
 ASK = "import sys; from harness.kit.asked import answer; answer(*sys.argv[1:])"
+PATIENCE = 600.0
+"""Seconds for all that was asked."""
 CRASHED = "the process that checked it ended by {}: nothing else is known; look at compiled code first"
 
 
@@ -26,7 +28,13 @@ def ask(targets: Sequence[str], files: Sequence[Path]) -> list[list[Result]]:
     with tempfile.TemporaryDirectory(prefix="harness-check-") as folder:
         answered = Path(folder) / "answer.jsonl"
         command = [sys.executable, "-c", ASK, str(answered), json.dumps([*targets]), *map(str, files)]
-        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        try:
+            done = subprocess.run(
+                command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=PATIENCE
+            )
+        except subprocess.TimeoutExpired as error:
+            hint = "what is checked may wait for ever; name a single pair or task"
+            raise HarnessError(f"the checks did not end within {PATIENCE:.0f} s", hint=hint) from error
         lines = answered.read_text("utf-8").splitlines() if answered.is_file() else []
     found = [json.loads(line) for line in lines]
     for one in found:
