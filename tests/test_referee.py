@@ -1,6 +1,7 @@
 import os
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,8 @@ class Clockless:
     seconds: float
     spread: float
     seed: tuple[int, int]
+    steady: bool = True
+    log: Path | None = None
     rng: np.random.Generator = field(init=False)
 
     def __post_init__(self):
@@ -41,15 +44,19 @@ class Clockless:
         return 2600.0
 
     def warm(self, mode):
-        return self.seconds, True
+        return self.seconds, self.steady
 
     def time(self, mode, calls, untimed):
+        if self.log:
+            with self.log.open("a") as log:
+                log.write(f"{self.seed[0]} {mode} {self.seed[1]} {calls}\n")
         return self.seconds * self.pair * float(np.exp(self.rng.normal(0, 0.002))), 1980.0, 0x40
 
 
-def sides(*seconds, spread=0.0):
+def sides(*seconds, spread=0.0, restless=(), log=None):
     def start(number, side):
-        return forked(f"side {side}", partial(Clockless, seconds[side], spread, (number, side)))
+        steady = (number, side) not in restless
+        return forked(f"side {side}", partial(Clockless, seconds[side], spread, (number, side), steady, log))
 
     return start
 
@@ -68,6 +75,24 @@ def test_samples_clocks_and_throttling_are_kept():
     assert played.denormals == (0.25, 0.25)
     assert (played.megahertz == np.full((6, 2), 2600)).all()
     assert played.objections == ("", "wrong on side 1")
+
+
+def test_the_turns_of_a_round_and_their_calls_are_drawn(tmp_path):
+    log = tmp_path / "log"
+    played = play(sides(1e-5, 1e-5, log=log), 2, SETTINGS, entropy=1)
+    turns = [line.split() for line in log.read_text("utf-8").splitlines()]
+    first = [turn[2] for turn in turns[::2]]
+    assert all({a[2], b[2]} == {"0", "1"} and a[3] == b[3] for a, b in zip(turns[::2], turns[1::2], strict=True))
+    assert 0.3 < first.count("0") / len(first) < 0.7
+    planned = played.schedule.calls["train"]
+    calls = [int(turn[3]) for turn in turns[::2] if turn[1] == "train"]
+    assert len(set(calls)) > len(calls) / 4
+    assert 0.9 * planned - 1 < min(calls) < planned < max(calls) < 1.1 * planned + 1
+
+
+def test_one_warm_up_that_did_not_become_steady_is_noted():
+    assert play(sides(1e-3, 1e-3), 2, SETTINGS, entropy=1).steady
+    assert not play(sides(1e-3, 1e-3, restless={(2, 1)}), 2, SETTINGS, entropy=1).steady
 
 
 def test_narrow_intervals_end_the_comparison_at_the_least_number_of_pairs():

@@ -106,7 +106,7 @@ def test_what_no_clock_made_is_the_same_in_every_run(answers):
 
 def test_both_sides_run_equally_often_in_fresh_processes_of_one_referee(answers):
     by_referee = {}
-    for worker, referee in answers["calls"]:
+    for worker, referee, _ in answers["calls"]:
         by_referee.setdefault(referee, []).append(worker)
     assert len(by_referee) == 2, "one referee a trial"
     for name, calls in zip(("first", "second"), by_referee.values(), strict=True):
@@ -117,6 +117,15 @@ def test_both_sides_run_equally_often_in_fresh_processes_of_one_referee(answers)
         timed = values["rounds"][0] * sum(0.9 * values[f"{mode}_calls"][0] for mode in ("train", "forward"))
         fewest = min(calls.count(worker) for worker in workers)
         assert fewest >= timed + 2 * 3, "every turn, and at least three calls of warm-up in each mode"
+
+
+def test_both_sides_of_a_pair_have_one_core_between_them(answers):
+    """Threads are one; pairs follow each other, so a worker's partner is the one beside it."""
+    cores = {worker: cores for worker, _, cores in answers["calls"]}
+    found = [*cores.values()]
+    assert len(found) == 2 * 2 * PAIRS
+    assert all("," not in one for one in found)
+    assert found[::2] == found[1::2]
 
 
 def test_a_side_that_works_several_times_as_much_is_found_slower(answers):

@@ -159,6 +159,12 @@ def test_where_all_were_lost_nothing_is_known():
     assert (found.low, found.high) == (0, 1000)
 
 
+def test_where_all_solved_the_interval_ends_below_where_students_does():
+    steps = np.array([200.0, 250, 300, 325])
+    found = restricted_mean(steps, np.full(4, True), 1000)
+    assert (found.value, found.low) == (pytest.approx(mean(steps).value), pytest.approx(mean(steps).low))
+
+
 def test_after_three_solved_of_three_the_next_may_still_fail():
     steps = np.array([300.0, 310, 320])
     found = restricted_mean(steps, np.ones(3, bool), 1000)

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from harness.compare.claims import Claim
+from harness.doctor import noise_of
 from harness.measures.conditions import Conditions, quiet_cores
+from harness.noise import greatest
 from harness.statistics import Estimate, detectable, ratio
 from harness.verdict import findable, judge
 
@@ -40,6 +43,36 @@ def test_the_interval_decides(low, high, verdict):
 )
 def test_a_difference_within_the_noise_of_the_machine_is_undecided(low, high, verdict):
     assert judge(Estimate(value=(low + high) / 2, low=low, high=high, n=8), 0.02, noise=0.05) == verdict
+
+
+def test_the_noise_is_the_greatest_difference_of_equals_to_either_side():
+    assert greatest([1.1, 0.8, 1.02]) == pytest.approx(0.25)
+    assert greatest([1.1, 0.95]) == pytest.approx(0.1)
+    assert greatest([math.nan, math.inf, 0.0]) == greatest([]) == 0.0
+
+
+@pytest.mark.parametrize("verdict", ["faster", "slower"])
+def test_both_verdicts_on_equals_are_false_alarms(verdict):
+    sides = (Estimate(value=1.0, low=1.0, high=1.0, n=8),) * 2
+    claims = [
+        Claim(
+            kind="speed",
+            a="a",
+            b="a",
+            measure="train",
+            where="there",
+            estimate=sides[0],
+            verdict=word,
+            sides=sides,
+            unit="seconds",
+            detectable=detectable,
+            details={"disturbed": ""},
+        )
+        for word, detectable in ((verdict, 0.01), ("same", 0.03), ("undecided", 0.02))
+    ]
+    found = noise_of(claims, "f")
+    assert (found.false_alarms, found.verdicts, found.disturbed) == (1, 3, 0)
+    assert (found.detectable, found.worst_detectable) == (0.02, 0.03)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.05])

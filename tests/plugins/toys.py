@@ -30,7 +30,7 @@ def nothing():
 
 def log():
     with Path(os.environ["TOY_LOG"]).open("a") as file:
-        file.write(f"{os.getpid()} {os.getppid()}\n")
+        file.write(f"{os.getpid()} {os.getppid()} {','.join(map(str, os.sched_getaffinity(0)))}\n")
 
 
 def burn():
