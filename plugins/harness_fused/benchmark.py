@@ -5,7 +5,8 @@ cotangents on y and every final state, gradients of x and every parameter) and o
 over ours, and both sides' peak memory of a train step by memray. One thread. The sides take turns of five
 milliseconds or one call; a process's ratio is the median over its turns, a row's the median over processes. Where
 torch.nn has no such cell, the other side is the backend eager. The last line is the geometric mean of the ratios.
-A cell is a shipped one's name or a file with one cell. Run it by its path.
+A cell is a shipped one's name or a file with one cell; `lstm@fused[recompute=16]` is one with an option of the backend.
+Run it by its path.
 """
 
 import json
@@ -57,7 +58,8 @@ def row(cell: str, shape: tuple[int, int, int, int]) -> None:
 
     threads.fix(1)
     threads.verify(1)
-    ours, theirs = (_steps(cell, backend, shape) for backend in ("fused", other_backend(cell)))
+    cell, _, backend = cell.partition("@")
+    ours, theirs = (_steps(cell, name, shape) for name in (backend or "fused", other_backend(cell)))
     answer: dict[str, object] = {mode: _compared(ours[mode], theirs[mode]) for mode in MODES}
     answer["peak"] = [_peak(side["train"]) for side in (ours, theirs)]
     print(json.dumps(answer))  # noqa: T201 -- read by `main`
