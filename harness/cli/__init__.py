@@ -14,6 +14,7 @@ VERBS = {
     "run": "Run a grid: what has an answer already is not run again.",
     "plan": "Show what a run would do, and what is answered already.",
     "demo": "Train RNN, LSTM and GRU to remember two numbers, and explain what came out.",
+    "new": "Write a cell, a task or a backend that works, to be changed into yours.",
     "check": "Check a cell, a task, or a file of yours: what fails, at which smallest shape, and why.",
     "list": "List cells, backends, tasks, grids and plugins.",
     "show": "Show a trial's question, answer and log; or what a backend runs for a cell.",
