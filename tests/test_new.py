@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.testing import assert_cell_ok, assert_task_ok
 from harness import plugins
 from harness.spelling import parse
+from harness.testing import assert_cell_ok, assert_task_ok
 
 KINDS = ("cell", "task", "backend")
 
@@ -75,7 +75,9 @@ def test_a_new_distribution_installs_without_a_network_and_is_found_by_its_entry
     assert "fresh" in [offer["name"] for offer in json.loads(listed.stdout)[f"{kind}s"]], listed.stdout
 
 
-@pytest.mark.parametrize("name", ["class", "Fresh", "9fresh", "fresh-cell", "../fresh", "_", "", "gru", "eager", "json"])
+@pytest.mark.parametrize(
+    "name", ["class", "Fresh", "9fresh", "fresh-cell", "../fresh", "_", "", "gru", "eager", "json"]
+)
 def test_a_bad_name_is_refused_in_words_and_nothing_is_written(command, tmp_path, name):
     refused = command("new", "cell", name)
     assert refused.returncode == 2

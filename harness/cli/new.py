@@ -58,7 +58,9 @@ def refuse(kind: str, name: str) -> None:
             f"wanted a name of lower-case letters, digits and underscores, found {found}", hint="for instance my_cell"
         )
     catalog = plugins.load()
-    takers = [entry.plugin.origin for each in plugins.KINDS for key, entry in catalog.offered(each).items() if key == name]
+    takers = [
+        entry.plugin.origin for each in plugins.KINDS for key, entry in catalog.offered(each).items() if key == name
+    ]
     if takers:
         raise HarnessError(
             f"wanted a new name, found {name!r}, which {takers[0]} offers", hint=f"for instance my_{name}"
