@@ -35,7 +35,7 @@ def command(kind: str, name: str, package: bool, as_json: bool) -> None:
 
     Writes NAME.py into the current folder, or with --package the folder NAME; nothing is ever overwritten.
     """
-    refuse(kind, name)
+    refuse(name)
     texts = distribution(kind, name) if package else {Path(f"{name}.py"): written(kind, name, kind)}
     write(texts, Path(name) if package else Path(f"{name}.py"))
     steps = following(kind, name, package=package)
@@ -50,7 +50,7 @@ def command(kind: str, name: str, package: bool, as_json: bool) -> None:
         click.echo(f"  {step}")
 
 
-def refuse(kind: str, name: str) -> None:
+def refuse(name: str) -> None:
     """Raises HarnessError for a name that cannot be a plugin's, or is somebody's already."""
     if not NAME.fullmatch(name) or keyword.iskeyword(name):
         found = f"the keyword {name!r}" if keyword.iskeyword(name) else repr(name)
