@@ -16,7 +16,7 @@ from harness.cli.telling import tell
 from harness.errors import HarnessError
 
 GRIDS = {
-    "cell": "--cells {name},gru --tasks 'adding[length=20]' --seeds 2",
+    "cell": "--cells {name},gru --tasks 'adding[length=20]' --seeds 2 --measures accuracy,speed",
     "task": "--tasks {name} --cells rnn,gru --seeds 2 --measures accuracy",
     "backend": "--cells gru --backends {name},torch --measures speed",
 }
@@ -53,17 +53,15 @@ def command(kind: str, name: str, package: bool, as_json: bool) -> None:
 def refuse(name: str) -> None:
     """Raises HarnessError for a name that cannot be a plugin's, or is somebody's already."""
     if not NAME.fullmatch(name) or keyword.iskeyword(name):
-        found = f"the keyword {name!r}" if keyword.iskeyword(name) else repr(name)
+        what = f"the keyword {name!r}" if keyword.iskeyword(name) else repr(name)
         raise HarnessError(
-            f"wanted a name of lower-case letters, digits and underscores, found {found}", hint="for instance my_cell"
+            f"wanted a name of lower-case letters, digits and underscores, found {what}", hint="for instance my_cell"
         )
     catalog = plugins.load()
-    takers = [
-        entry.plugin.origin for each in plugins.KINDS for key, entry in catalog.offered(each).items() if key == name
-    ]
-    if takers:
+    found = [catalog.offered(kind)[name] for kind in plugins.KINDS if name in catalog.offered(kind)]
+    if found:
         raise HarnessError(
-            f"wanted a new name, found {name!r}, which {takers[0]} offers", hint=f"for instance my_{name}"
+            f"wanted a new name, found {name!r}, which {found[0].plugin.origin} offers", hint=f"for instance my_{name}"
         )
     if not any(Path(path).exists() for path in (name, f"{name}.py")) and find_spec(name):
         raise HarnessError(
