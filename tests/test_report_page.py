@@ -8,7 +8,7 @@ import pytest
 from browser import browser, look, served
 from harness.report.figures import draw_figures
 from harness.report.findings import findings
-from harness.report.layout import shown_tables
+from harness.report.layout import content_of, shown_tables
 from harness.report.page import MOST_TRIALS, as_page
 from recorded import ADDING, adding_record, odd_answers, only_failures, quick_answers, subject, training_trial
 
@@ -35,7 +35,7 @@ document.title = `${header.getAttribute("aria-sort")}: ${sorted}; ${left}; ${fou
 def page_of(write):
     def made(answers, **more):
         run = write(answers, **more)
-        return run, as_page(run, draw_figures(run))
+        return run, as_page(run, draw_figures(run), content_of(run))
 
     return made
 
@@ -76,7 +76,7 @@ def test_it_asks_for_nothing_and_holds_no_markup_of_others(write):
     trial = training_trial(ADDING, subject("rnn", kind=hostile), 0)
     answer, arrays = adding_record(trial, 300)
     run = write([(answer, arrays)])
-    page = as_page(run, draw_figures(run))
+    page = as_page(run, draw_figures(run), content_of(run))
     assert hostile not in page
     assert "&lt;img src=x" in page
     assert not re.findall(r"(?:src|href)=\"(?!#|data:)", page.replace('xlink:href="#', "").replace('href="#', ""))
@@ -94,7 +94,7 @@ def test_two_thousand_trials_are_at_most_three_megabytes(write):
         homes=homes,
     )
     assert len(run.planned) == 2000 < MOST_TRIALS
-    assert len(as_page(run, draw_figures(run)).encode()) <= 3_000_000
+    assert len(as_page(run, draw_figures(run), content_of(run)).encode()) <= 3_000_000
 
 
 def test_a_browser_without_a_network_shows_sorts_and_filters_it(page_of, tmp_path):

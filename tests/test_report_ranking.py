@@ -11,7 +11,7 @@ from rich.console import Console
 from harness.record import Status
 from harness.report.findings import findings
 from harness.report.groups import Group
-from harness.report.layout import shown_tables
+from harness.report.layout import content_of, shown_tables
 from harness.report.markdown import as_markdown
 from harness.report.ranking import comparisons, normalised, standings
 from harness.report.sections import sections
@@ -54,8 +54,8 @@ def test_pairs_and_ranks_are_shown_only_in_full_and_written_always(write, tmp_pa
     assert [title for title in full if not any(part in title for part in FULL_ONLY)] == plain
     assert sum("in pairs" in title for title in full) == 5
     assert "3 tasks together · ranks" in full
-    assert "3 tasks together" in as_markdown(run, [], tmp_path, full=True)
-    assert "3 tasks together" not in as_markdown(run, [], tmp_path)
+    assert "3 tasks together" in as_markdown(run, [], tmp_path, content_of(run, full=True))
+    assert "3 tasks together" not in as_markdown(run, [], tmp_path, content_of(run))
     assert len(all_tables(run)["comparisons"]) == 6 + 6 + 10 + 10 + 6
     assert len(all_tables(run)["standings"]) == 4 + 5 + 4 + 4
 

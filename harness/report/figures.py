@@ -21,6 +21,8 @@ from harness.store import RunView
 
 ACROSS = 3
 """Panels beside each other."""
+MOST = 6
+"""Of more settings than this, steps and costs are drawn of the first ones; the tables have all."""
 OVERVIEW = (10.667, 6.0)
 """Inches: 1600 × 900 pixels."""
 
@@ -36,7 +38,7 @@ def draw_figures(run: RunView) -> dict[str, Figure]:
         drawn["overview"] = _overview(run, tasks, looks)
     if tasks:
         drawn["learning_curves"] = _curves(run, tasks, looks)
-    if solving := [section for section in tasks if any(group.has_criterion for group in section.chosen)]:
+    if solving := [one for one in tasks[:MOST] if any(group.has_criterion for group in one.chosen)]:
         drawn["steps_to_solve"] = _panels(
             solving, lambda axes, one: draw_solving(axes, one, looks), across=2, width=5.2
         )
@@ -48,13 +50,13 @@ def draw_figures(run: RunView) -> dict[str, Figure]:
         drawn["memory"] = _bars(run, memories, looks, draw_memory)
         drawn["memory_growth"] = _panels(memories, lambda axes, shape: draw_growth(axes, run, shape, looks), across=1)
     if tasks and speeds:
-        found = [(section, timed_shape(run, section.match)) for section in tasks]
+        found = [(section, timed_shape(run, section.match)) for section in tasks[:MOST]]
         points = [against_time(run, section, shape) for section, shape in found]
         costs = [f"ms a train step, fastest backend\n{shape}" for _, shape in found]
-        drawn["accuracy_against_speed"] = _tradeoffs(tasks, points, costs, looks)
+        drawn["accuracy_against_speed"] = _tradeoffs(tasks[:MOST], points, costs, looks)
     if tasks:
-        points = [against_parameters(section) for section in tasks]
-        drawn["accuracy_against_parameters"] = _tradeoffs(tasks, points, ["parameters"] * len(tasks), looks)
+        points = [against_parameters(section) for section in tasks[:MOST]]
+        drawn["accuracy_against_parameters"] = _tradeoffs(tasks[:MOST], points, ["parameters"] * len(points), looks)
     return drawn
 
 

@@ -11,11 +11,12 @@ from harness.differences import fewest_seeds
 from harness.noise import noise_told
 from harness.report import tables, trainings
 from harness.report.costs import memory
+from harness.report.findings import findings
 from harness.report.groups import Group
 from harness.report.layers import by_shape, matching
 from harness.report.remembering import gradient_tables
 from harness.report.sections import Section, sections
-from harness.report.shown import Remark, Shown, show
+from harness.report.shown import Content, Remark, Shown, show
 from harness.report.speeds import machine_noise, speed
 from harness.report.standing import full_tables
 from harness.report.unwritten import marked, unwritten
@@ -30,6 +31,11 @@ def shown_tables(run: RunView, *, full: bool = False) -> Iterator[Shown]:
     """Every table that has rows, in the order of the questions; pairs of cells and their ranks only in `full`."""
     names = unwritten(run)
     return (marked(table, names) for table in _tables(run, full))
+
+
+def content_of(run: RunView, *, full: bool = False) -> Content:
+    """Findings and tables of a run."""
+    return Content(tuple(findings(run)), tuple(shown_tables(run, full=full)))
 
 
 def _tables(run: RunView, full: bool) -> Iterator[Shown]:

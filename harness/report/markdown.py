@@ -4,19 +4,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.report.findings import findings
-from harness.report.layout import shown_tables
-from harness.report.shown import Shown
+from harness.report.shown import Content, Shown
 from harness.store import RunView
 
 
-def as_markdown(run: RunView, figures: Iterable[Path], folder: Path, *, full: bool = False) -> str:
-    """The page, with pairs and ranks only in `full`; the figures are linked by their path from `folder`."""
+def as_markdown(run: RunView, figures: Iterable[Path], folder: Path, content: Content) -> str:
+    """The page; the figures are linked by their path from `folder`."""
     parts = [f"# {run.grid.get('title') or run.name}", f"Run `{run.name}`. {_machine(run.facts)}", "## Findings"]
-    parts.append("\n".join(f"- {_escape(sentence)}" for sentence in findings(run)))
+    parts.append("\n".join(f"- {_escape(sentence)}" for sentence in content.sentences))
     parts += [f"![{path.stem.replace('_', ' ')}]({path.relative_to(folder).as_posix()})" for path in figures]
     parts.append("## Tables")
-    parts += [_table(shown) for shown in shown_tables(run, full=full)]
+    parts += [_table(shown) for shown in content.tables]
     return "\n\n".join(parts) + "\n"
 
 

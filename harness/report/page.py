@@ -12,16 +12,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from harness.report.findings import findings
-from harness.report.layout import shown_tables
 from harness.report.rows import status
-from harness.report.shown import Shown
+from harness.report.shown import Content, Shown
 from harness.report.style import DPI, INK, PALETTE, QUIET, RULE, as_svg
 from harness.report.wording import NOTHING, count, duration
 from harness.store import RunView
 
 MOST_DRAWN = 1_500_000
 """Characters of drawings in a page; beyond, the largest figures are pictures."""
+MOST_PANELS = 9
+"""A figure of more panels is a picture, which takes less time to draw."""
 MOST_TRIALS = 3000
 """Rows of the list of all trials."""
 FIGURE = re.compile(r"[>≤<]? ?-?\d|–$|-$|—$|$")
@@ -88,8 +88,8 @@ CAPTIONS = {
 }
 
 
-def as_page(run: RunView, drawn: Mapping[str, Figure], *, full: bool = False) -> str:
-    """The document; `drawn`: the run's figures by name. Pairs of cells and ranks only in `full`."""
+def as_page(run: RunView, drawn: Mapping[str, Figure], content: Content) -> str:
+    """The document; `drawn`: the run's figures by name."""
     environment = Environment(
         loader=PackageLoader("harness.report", "pages"),
         autoescape=True,
@@ -98,9 +98,12 @@ def as_page(run: RunView, drawn: Mapping[str, Figure], *, full: bool = False) ->
         lstrip_blocks=True,
     )
     figures = _embedded({name: made for name, made in drawn.items() if name in CAPTIONS})
-    tables = [*shown_tables(run, full=full)]
     parts = [
-        (part, [name for name in part.figures if name in figures], [t for t in tables if t.topic in part.topics])
+        (
+            part,
+            [name for name in part.figures if name in figures],
+            [t for t in content.tables if t.topic in part.topics],
+        )
         for part in PARTS
     ]
     trials = [*_trials(run)]
@@ -109,7 +112,7 @@ def as_page(run: RunView, drawn: Mapping[str, Figure], *, full: bool = False) ->
         title=run.grid.get("title") or run.name,
         run=run,
         results=sum(status(run.records.get(trial.id)) in ("ok", "diverged") for trial in run.planned),
-        findings=findings(run),
+        findings=content.sentences,
         parts=[part for part in parts if part[1] or part[2]],
         figures=figures,
         captions=CAPTIONS,
@@ -153,7 +156,10 @@ def _facts(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _embedded(drawn: Mapping[str, Figure]) -> dict[str, Markup]:
     """Every figure as a drawing; the largest ones as pictures where all together would be too much."""
-    drawings = {name: _drawing(made, CAPTIONS[name]) for name, made in drawn.items()}
+    drawings = {
+        name: (_drawing if len(made.axes) <= MOST_PANELS else _picture)(made, CAPTIONS[name])
+        for name, made in drawn.items()
+    }
     total = sum(map(len, drawings.values()))
     for name in sorted(drawings, key=lambda name: -len(drawings[name])):
         if total <= MOST_DRAWN:

@@ -50,6 +50,14 @@ class Shown:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a report says: the findings and the tables, made once for all its pages."""
+
+    sentences: tuple[str, ...]
+    tables: tuple[Shown, ...]
+
+
 def show(
     title: str,
     rows: list[dict[str, str]],

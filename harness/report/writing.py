@@ -6,7 +6,7 @@ from pathlib import Path
 from harness.errors import HarnessError
 from harness.report.escaping import csv_frame
 from harness.report.figures import draw_figures, write_figures
-from harness.report.findings import findings
+from harness.report.layout import content_of
 from harness.report.markdown import as_markdown
 from harness.report.page import as_page
 from harness.report.tables import all_tables
@@ -37,10 +37,11 @@ def _write(run: RunView, folder: Path, formats: Sequence[str], *, full: bool) ->
         written.append(path)
     drawn = draw_figures(run)
     figures = write_figures(drawn, folder / "figures", formats)
+    content, pictures = content_of(run, full=full), [path for path in figures if path.suffix == ".png"]
     texts = {
-        "findings.txt": "".join(f"{sentence}\n" for sentence in findings(run)),
-        "report.md": as_markdown(run, [path for path in figures if path.suffix == ".png"], folder, full=full),
-        "report.html": as_page(run, drawn, full=full),
+        "findings.txt": "".join(f"{sentence}\n" for sentence in content.sentences),
+        "report.md": as_markdown(run, pictures, folder, content),
+        "report.html": as_page(run, drawn, content),
     }
     for name, text in texts.items():
         (folder / name).write_text(text, "utf-8")
