@@ -24,7 +24,7 @@ from harness.compare.pairs import speed_claims
 from harness.executors.stopping import Stopping
 from harness.measures.referee import LOOK, MODES, log_ratios
 from harness.planning import gates_of
-from harness.settings import LayerShape
+from harness.settings import LayerShape, TimingSettings
 from harness.trial import Subject, Trial
 from harness.verdict import MARGIN, judge
 
@@ -36,6 +36,8 @@ EQUAL, PLANTED, BUSY = (max(2, round(SHORT * n)) for n in (50, 40, 20))
 OTHERS = max(2, round(SHORT * 10))
 EQUALS = {"gru@fused": "fused", "rnn@numpy": "numpy", "gru_reset_before@eager": "eager"}
 """More pairs against themselves, at a shape of their own."""
+ROWS = {"rnn@fused": "torch", "lstm@torch": "torch", "gru@numpy": "torch", "gru_reset_before@eager": "eager"}
+"""Rows of the default grid, from the shortest step to the longest."""
 SMALL = LayerShape(batch=8, length=30, hidden=33, inputs=5)
 RESAMPLED = 2000
 REPEATED = 200
@@ -87,10 +89,10 @@ def equals():
         return {pair: play(laboratory, trial_of(pair, versus, SMALL), OTHERS) for pair, versus in EQUALS.items()}
 
 
-def trial_of(pair: str, versus: str, shape: LayerShape) -> Trial:
+def trial_of(pair: str, versus: str, shape: LayerShape, timing: TimingSettings = TIMING) -> Trial:
     cell, _, backend = pair.partition("@")
     subject = Subject.of(plugins.load([PLUGIN]).cells[cell].value)
-    return Trial(measure="speed", cell=subject, backend=backend, versus=versus, shape=shape, timing=TIMING)
+    return Trial(measure="speed", cell=subject, backend=backend, versus=versus, shape=shape, timing=timing)
 
 
 def play(laboratory: Laboratory, trial: Trial, comparisons: int, *, busy: bool = False) -> Series:
@@ -233,3 +235,11 @@ def test_a_quiet_comparison_takes_at_most_half_a_minute(series, prove):
     told = f"median {np.median(seconds):.1f} s, longest {max(seconds):.1f} s of {len(seconds)}"
     prove("time of a speed comparison at default settings", "≤ 30 s", told)
     assert max(seconds) <= 30
+
+
+def test_a_row_of_a_grid_takes_at_most_three_seconds(laboratory, prove):
+    trials = [trial_of(pair, versus, SHAPE, TimingSettings()) for pair, versus in ROWS.items()]
+    seconds = [one for trial in trials for one in play(laboratory, trial, 3).seconds]
+    told = f"median {np.median(seconds):.1f} s, longest {max(seconds):.1f} s of {len(seconds)}"
+    prove("time of a row of a grid at default settings", "≤ 3 s", told)
+    assert max(seconds) <= 3
