@@ -26,11 +26,12 @@ class Spoiler:
     hint: str
 
 
-def noise_of(claims: list[Claim], fingerprint: str) -> Noise:
+def noise_of(claims: list[Claim], fingerprint: str, threads: int) -> Noise:
     """The noise from claims about a pair beside itself."""
     detectable = [claim.detectable for claim in claims]
     return Noise(
         fingerprint=fingerprint,
+        threads=threads,
         taken=datetime.now().astimezone().isoformat(timespec="minutes"),
         subject=f"{claims[0].a}, {claims[0].where}",
         verdicts=len(claims),

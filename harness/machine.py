@@ -13,7 +13,7 @@ from harness.canonical import digest
 from harness.environment import presets
 from harness.errors import HarnessError
 from harness.processor import processor
-from harness.software import installed, software
+from harness.software import GPU_LIBRARIES, installed, software
 from harness.threads import require as require_cores
 
 FINGERPRINT = (
@@ -47,8 +47,9 @@ def require(device: str, threads: int = 1) -> None:
 
 
 def fingerprint(found: Mapping[str, Any]) -> str:
-    """12 hexadecimal digits over the facts that matter for speed and memory."""
-    return digest({name: relevant(found, name) for name in FINGERPRINT}, length=12)
+    """12 hexadecimal digits over the facts that matter for speed and memory; with a GPU, NVIDIA's libraries too."""
+    libraries = [name.replace("-", "_") for name in GPU_LIBRARIES] if found.get("gpu") else []
+    return digest({name: relevant(found, name) for name in (*FINGERPRINT, *libraries)}, length=12)
 
 
 def described(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""What comparisons of equals gave on a machine: kept in the results folder by its fingerprint, for reports to find."""
+"""What comparisons of equals gave on a machine: kept in the results folder by fingerprint and threads, for reports."""
 
 import math
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from harness import canonical, statistics
@@ -22,10 +22,11 @@ class Noise:
     `false_alarms` of `verdicts` were faster or slower. `greatest`: the greatest relative difference among them; what
     lies within it is not called different on this machine. `detectable`, `worst_detectable`: the relative difference
     that such a comparison finds, the median and the worst one, were equals alike.
-    `disturbed`: how many had company.
+    `disturbed`: how many had company. `threads`: of a side.
     """
 
     fingerprint: str
+    threads: int
     taken: str
     subject: str
     verdicts: int
@@ -57,11 +58,11 @@ def alarms_told(false_alarms: int, verdicts: int) -> str:
     return f"{false_alarms} of {verdicts} verdicts were false alarms ({interval})"
 
 
-def noise_told(noise: Noise | None, device: str = "cpu") -> str:
+def noise_told(noise: Noise | None, device: str = "cpu", threads: int = 1) -> str:
     """What is known of a machine's noise, as a sentence."""
     if noise is None:
-        asked = "harness doctor" if device == "cpu" else f"harness doctor --device {device}"
-        return f"What timings on this machine are worth is unknown: `{asked}` finds out."
+        asked = " --device cuda" * (device == "cuda") + f" --threads {threads}" * (threads > 1)
+        return f"What timings on this machine are worth is unknown: `harness doctor{asked}` finds out."
     return f"This machine, {noise.taken[:10]}: {noise}."
 
 
@@ -79,16 +80,22 @@ def folder_in(results: Path) -> Path:
 
 def keep(noise: Noise, results: Path) -> Path:
     """Writes the noise, whole or not at all, and returns the file."""
-    path = folder_in(results) / f"{noise.fingerprint}.json"
+    path = folder_in(results) / _name(noise.fingerprint, noise.threads)
     temporary = path.with_suffix(".part")
     temporary.write_text(canonical.dumps(asdict(noise)), "utf-8")
     temporary.replace(path)
     return path
 
 
-def read_noise(results: Path, fingerprint: str) -> Noise | None:
+def read_noise(results: Path, fingerprint: str, threads: int = 1) -> Noise | None:
     """The noise of a machine; None where nobody has asked the doctor there, or the file is damaged."""
     try:
-        return Noise(**canonical.loads((results / MACHINES / f"{fingerprint}.json").read_bytes()))
+        found = Noise(**canonical.loads((results / MACHINES / _name(fingerprint, threads)).read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
+    whole = all(type(getattr(found, part.name)) is part.type for part in fields(Noise))
+    return found if whole else None
+
+
+def _name(fingerprint: str, threads: int) -> str:
+    return f"{fingerprint}-{threads}.json"

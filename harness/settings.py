@@ -94,7 +94,7 @@ class TimingSettings:
     most_pairs: int = 6
     half_width: float = 0.01
     rounds: int = 12
-    seconds: float = 1.0
+    seconds: float = 0.8
     budget: float = 20.0
 
     def __post_init__(self) -> None:

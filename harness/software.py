@@ -10,9 +10,10 @@ from typing import Any
 from harness.bench.pools import pools
 from harness.threads import blas
 
+GPU_LIBRARIES = ("nvidia-cudnn-cu12", "nvidia-cudnn-cu13", "nvidia-cublas-cu12", "nvidia-cublas")
 PACKAGES = (
     *("cell-harness", "torch", "numpy", "scipy", "pandas", "memray", "threadpoolctl", "pluggy", "nvidia-ml-py"),
-    *("nvidia-cudnn-cu12", "nvidia-cudnn-cu13", "nvidia-cublas-cu12", "nvidia-cublas"),
+    *GPU_LIBRARIES,
 )
 
 

@@ -68,6 +68,9 @@ def test_the_fingerprint_changes_with_what_matters_and_with_nothing_else(facts):
         same = machine.fingerprint(facts | {name: changed(fact)}) == machine.fingerprint(facts)
         assert same == (name not in machine.FINGERPRINT), name
     assert facts.keys() - {*machine.FINGERPRINT} == {*NOT_OF_TIMES}
+    with_a_gpu = facts | {"gpu": "NVIDIA H100 PCIe, 580.1"}
+    newer = with_a_gpu | {"nvidia_cudnn_cu13": "10.0"}
+    assert machine.fingerprint(newer) != machine.fingerprint(with_a_gpu)
     visible = facts | {"variables": facts["variables"] | {"CUDA_VISIBLE_DEVICES": "3"}}
     assert machine.fingerprint(visible) == machine.fingerprint(facts)
 

@@ -5,11 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
-from harness.noise import Noise, keep, noise_told
+from harness.noise import Noise, keep, noise_told, read_noise
 from harness.record import Measured, Status
+from harness.report.bars import draw_memory
 from harness.report.findings import findings
 from harness.report.speeds import speed
+from harness.report.style import Looks
 from harness.report.tables import all_tables
 from harness.trial import Trial
 from recorded import (
@@ -89,11 +92,19 @@ def test_what_the_doctor_found_on_this_machine_is_noise_too(write):
     assert set(speed(run)["train_verdict"]) == {"faster"}
     assert "What timings on this machine are worth is unknown" in " ".join(printed(run).split())
     noise = Noise(
-        **{"fingerprint": "", "taken": "2030-01-01T00:00", "subject": "rnn@torch", "verdicts": 24, "false_alarms": 1},
+        **{
+            "fingerprint": "",
+            "threads": 1,
+            "taken": "2030-01-01T00:00",
+            "subject": "rnn@torch",
+            "verdicts": 24,
+            "false_alarms": 1,
+        },
         **{"greatest": 0.12, "detectable": 0.03, "worst_detectable": 0.2, "disturbed": 4},
     )
-    assert noise_told(None, "cuda").endswith("`harness doctor --device cuda` finds out.")
+    assert noise_told(None, "cuda", 2).endswith("`harness doctor --device cuda --threads 2` finds out.")
     keep(noise, run.folder.parent.parent)
+    assert read_noise(run.folder.parent.parent, "", 2) is None
     assert dict(zip(speed(run)["cell"], speed(run)["train_verdict"], strict=True)) == {
         "rnn": "undecided",
         "gru": "faster",
@@ -140,6 +151,14 @@ def test_who_hides_memory_is_not_called_the_smallest(write):
     smallest = sentence(run, "The smallest peak")
     assert "at B32 T40 H64 I2, of those that hide nothing, by cell: rnn 1.91 MiB (numpy)." in smallest
     assert "rnn@eager at B32 T40 H64 I2: the system gave it 57.2 MiB more than was counted" in told(run)
+
+
+def test_who_hides_memory_is_marked_in_the_figure(write):
+    hiding = marked(memory_record("rnn", "eager", 1e5), hides=True, unseen_bytes=6e7)
+    run = write([hiding, memory_record("rnn", "numpy", 2e6)])
+    axes = Figure().add_subplot()
+    draw_memory(axes, run, str(SHAPE), Looks.of(run))
+    assert [note.get_text() for note in axes.texts if "iB" in note.get_text()] == ["97.7 KiB †", "1.91 MiB"]
 
 
 def test_where_the_system_tells_nothing_of_what_the_count_misses_that_is_said(write):

@@ -70,7 +70,7 @@ def test_both_verdicts_on_equals_are_false_alarms(verdict):
         )
         for word, detectable in ((verdict, 0.01), ("same", 0.03), ("undecided", 0.02))
     ]
-    found = noise_of(claims, "f")
+    found = noise_of(claims, "f", 1)
     assert (found.false_alarms, found.verdicts, found.disturbed) == (1, 3, 0)
     assert (found.detectable, found.worst_detectable) == (0.02, 0.03)
 

@@ -1,7 +1,7 @@
 """`harness compare`: two sides against each other, with a verdict."""
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -131,7 +131,7 @@ def _found(
         raise HarnessError("wanted two sides, or one and --base REV", hint="harness compare gru@numpy gru@torch")
     catalog = _load(settings["plugins"])
     quick = load_grid("quick")
-    noise = _noise(settings["results"], settings["device"]) if "speed" in measures else None
+    noise = _noise(settings) if "speed" in measures else None
     circumstances = Circumstances(
         shapes=tuple(map(parse_shape, settings["shapes"])) or quick.speed[:1],
         measures=measures,
@@ -153,14 +153,15 @@ def _found(
         ours, theirs = (choose(parse(side), catalog, quick.order, circumstances) for side in (a, b or ""))
         yield from compare_pairs(ours, theirs, catalog, circumstances, stopping)
     if "speed" in measures:
-        yield Notice(noise_told(noise, settings["device"]))
+        yield Notice(noise_told(noise, settings["device"], settings["threads"]))
     if "accuracy" in measures and b is not None:
         yield from compare_recorded(parse(a), parse(b), store.read_run(settings["results"], settings["run"]))
 
 
-def _noise(results: Path, device: str) -> Noise | None:
-    """What the doctor found on this machine."""
-    return read_noise(results, machine.fingerprint(machine.facts(device)))
+def _noise(settings: Mapping[str, Any]) -> Noise | None:
+    """What the doctor found on this machine with so many threads."""
+    fingerprint = machine.fingerprint(machine.facts(settings["device"]))
+    return read_noise(settings["results"], fingerprint, settings["threads"])
 
 
 def _check_base(circumstances: Circumstances) -> None:

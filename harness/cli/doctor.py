@@ -30,9 +30,10 @@ from harness.spelling import Spelling, parse
 )
 @click.option("--comparisons", default=12, show_default=True, type=click.IntRange(min=3))
 @click.option("--device", default="cpu", show_default=True, type=click.Choice(["cpu", "cuda"]))
+@click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1), help="Of a side.")
 @results_option
 @json_option
-def command(pair: str | None, comparisons: int, device: str, results: Path, as_json: bool) -> None:
+def command(pair: str | None, comparisons: int, device: str, threads: int, results: Path, as_json: bool) -> None:
     """Find out what this machine's timings are worth.
 
     Says what spoils them, and compares a pair with itself, as a grid compares: how often is equal called different,
@@ -40,7 +41,7 @@ def command(pair: str | None, comparisons: int, device: str, results: Path, as_j
     reports show it.
     """
     folder_in(results)  # before half a minute's work
-    machine.require(device)
+    machine.require(device, threads)
     facts = machine.facts(device)
     found = list(doctor.spoilers(facts))
     if not as_json:
@@ -48,7 +49,9 @@ def command(pair: str | None, comparisons: int, device: str, results: Path, as_j
             tell(f"• {spoiler.what}" + (f" ({spoiler.hint})" if spoiler.hint else ""), hanging=2)
     grid, catalog = load_grid("quick"), plugins.load()
     shapes = grid.speed[:1] * comparisons
-    circumstances = Circumstances(shapes=shapes, measures=("speed",), device=device, timing=TimingSettings())
+    circumstances = Circumstances(
+        shapes=shapes, measures=("speed",), device=device, threads=threads, timing=TimingSettings()
+    )
     wanted = parse(pair) if pair else Spelling(next(iter(catalog.cells)), backend=None)
     side = choose(wanted, catalog, grid.versus, circumstances)
     claims = []
@@ -64,7 +67,7 @@ def command(pair: str | None, comparisons: int, device: str, results: Path, as_j
             claims.append(one)
             if not as_json:
                 tell(f"  {sentence(one)}", hanging=4, err=True)
-    noise = doctor.noise_of(claims, machine.fingerprint(facts))
+    noise = doctor.noise_of(claims, machine.fingerprint(facts), threads)
     path = keep(noise, results)
     if as_json:
         spoiled = [asdict(spoiler) for spoiler in found]

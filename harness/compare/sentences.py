@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.compare.claims import Claim
-from harness.report.wording import bracketed, count, durations, listing, number, size, spread
+from harness.report.wording import bracketed, count, duration, durations, listing, number, size, spread
 
 DOES = {"train": "a train step", "forward": "a forward pass"}
 
@@ -25,8 +25,14 @@ def _speed(claim: Claim) -> str:
         f"speed-up {bracketed(found.value, found.low, found.high, '×')} "
         f"({claim.where}; n = {count(found.n)} pairs of processes, 95 %{finds}, {claim.details['clock']})"
     )
-    notes = [_within_noise(claim), *claim.details["notes"]]
+    notes = [_first_calls(claim) if claim.measure == "train" else "", _within_noise(claim), *claim.details["notes"]]
     return told + "".join(f"; {note}" for note in notes if note) + _unlike(claim)
+
+
+def _first_calls(claim: Claim) -> str:
+    """What a fresh process waits before its first train step is done."""
+    ours, theirs = (duration(claim.details[f"{side}_first_seconds"]) for side in "ab")
+    return f"a first call takes {claim.a} {ours}, {claim.b} {theirs}"
 
 
 def _within_noise(claim: Claim) -> str:

@@ -1,15 +1,14 @@
 """The page itself: a story in a language, as one HTML file that needs nothing beside it."""
 
 import math
-from importlib.resources import files
 from itertools import takewhile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from harness import pages
 from harness.demo import LANGUAGES, figures, sentences
 from harness.demo.equations import equations
 from harness.demo.language import Language
@@ -47,18 +46,12 @@ def write_page(story: Story, code: str, folder: Path) -> Path:
 def page(story: Story, code: str) -> str:
     """The document of a story in a language."""
     language = language_of(story, code)
-    environment = Environment(
-        loader=PackageLoader("harness.demo", "pages"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = pages.environment(__package__)
     environment.filters |= language.filters
     return environment.get_template("page.html").render(
         language=code,
         other=next(other for other in LANGUAGES if other != code),
-        style=Markup(files("harness.demo").joinpath("pages", "style.css").read_text("utf-8")),
+        style=pages.asset(__package__, "style.css"),
         story=story,
         say=language.say,
         plain=language.plain,

@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.text import Annotation
 
 from harness.record import Record, Status
+from harness.report.rows import value
 from harness.report.shapes import trials_at
 from harness.report.style import INK, Looks, dress, say_nothing
-from harness.report.wording import bracketed, duration, size
+from harness.report.wording import HIDES, bracketed, duration, size
 from harness.store import RunView
 from harness.trial import Measure
 
@@ -47,7 +48,12 @@ def draw_memory(axes: Axes, run: RunView, shape: str, looks: Looks) -> None:
     """MiB at the peak of a train step."""
     bars = [_memory_bar(record) for record in _records(run, "memory", shape)]
     planned = len(trials_at(run, "memory", shape))
-    dress(axes, "peak memory of a train step", [f"{shape}; {len(bars)} of {planned} pairs", ""], grid="x")
+    hiding = any(bar.text.endswith(HIDES) for bar in bars)
+    told = [
+        f"{shape}; {len(bars)} of {planned} pairs",
+        f"{HIDES} the system gave more than was counted" if hiding else "",
+    ]
+    dress(axes, "peak memory of a train step", told, grid="x")
     _draw(axes, bars, looks)
     axes.set_xlabel("MiB allocated")
 
@@ -66,7 +72,8 @@ def _speed_bar(run: RunView, record: Record) -> Bar:
 
 def _memory_bar(record: Record) -> Bar:
     peak = record.number("train_peak_bytes")
-    return Bar(record=record, length=peak / MIB, low=math.nan, high=math.nan, text=size(peak))
+    mark = f" {HIDES}" if value(record, "hides") is True else ""
+    return Bar(record=record, length=peak / MIB, low=math.nan, high=math.nan, text=size(peak) + mark)
 
 
 def _records(run: RunView, measure: Measure, shape: str) -> list[Record]:

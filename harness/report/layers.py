@@ -9,7 +9,7 @@ import pandas as pd
 from harness.measures.notes import clock_told
 from harness.report.costs import numbers_told
 from harness.report.shown import Remark, Shown, show
-from harness.report.wording import NOTHING, count, listing, number, size, spread, timing
+from harness.report.wording import HIDES, NOTHING, count, listing, number, size, spread, timing
 from harness.trial import Measure
 
 Row = dict[str, str]
@@ -63,7 +63,7 @@ def _memory_remarks(rows: pd.DataFrame) -> Iterator[Remark]:
     )
     yield Remark("Parameters in bytes.", ("parameters",))
     if any(hidden is True for hidden in rows["hides"]):
-        yield Remark("†: the system gave more than was counted; see the findings.")
+        yield Remark(f"{HIDES}: the system gave more than was counted; see the findings.")
 
 
 def _speed_remarks(rows: pd.DataFrame) -> Iterator[Remark]:
@@ -120,7 +120,7 @@ def _memory_row(row: "pd.Series[Any]") -> Row:
     shown = {"cell": str(row["cell"]), "on": str(row["backend"])} | {
         title: size(row[name]) for title, name in names.items()
     }
-    shown["train peak"] += " †" if row["hides"] is True else ""
+    shown["train peak"] += f" {HIDES}" if row["hides"] is True else ""
     shown |= {"÷ T·B·H": numbers_told(row["numbers_per_TBH"], row["numbers_per_TBH_error"])}
     shown |= {"H": count(row["hidden"]), "FLOPs": count(row["flops_per_step"])}
     return shown if row["status"] == "ok" else shown | {"train peak": str(row["status"])}

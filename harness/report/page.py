@@ -4,14 +4,13 @@ import base64
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from io import BytesIO
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from harness import pages
 from harness.report.rows import status
 from harness.report.shown import Content, Shown
 from harness.report.style import DPI, INK, PALETTE, QUIET, RULE, as_svg
@@ -90,13 +89,6 @@ CAPTIONS = {
 
 def as_page(run: RunView, drawn: Mapping[str, Figure], content: Content) -> str:
     """The document; `drawn`: the run's figures by name."""
-    environment = Environment(
-        loader=PackageLoader("harness.report", "pages"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     figures = _embedded({name: made for name, made in drawn.items() if name in CAPTIONS})
     parts = [
         (
@@ -107,23 +99,26 @@ def as_page(run: RunView, drawn: Mapping[str, Figure], content: Content) -> str:
         for part in PARTS
     ]
     trials = [*_trials(run)]
-    asset = files("harness.report").joinpath("pages")
-    return environment.get_template("page.html").render(
-        title=run.grid.get("title") or run.name,
-        run=run,
-        results=sum(status(run.records.get(trial.id)) in ("ok", "diverged") for trial in run.planned),
-        findings=content.sentences,
-        parts=[part for part in parts if part[1] or part[2]],
-        figures=figures,
-        captions=CAPTIONS,
-        numeric=_numeric,
-        repeats=_repeats,
-        trials=trials,
-        trial_rows=[[*row.values()] for row in trials],
-        omitted=max(0, len(run.planned) - MOST_TRIALS),
-        facts=[*_facts(run.facts)],
-        style=Markup(asset.joinpath("style.css").read_text("utf-8")),
-        script=Markup(asset.joinpath("script.js").read_text("utf-8")),
+    return (
+        pages.environment(__package__)
+        .get_template("page.html")
+        .render(
+            title=run.grid.get("title") or run.name,
+            run=run,
+            results=sum(status(run.records.get(trial.id)) in ("ok", "diverged") for trial in run.planned),
+            findings=content.sentences,
+            parts=[part for part in parts if part[1] or part[2]],
+            figures=figures,
+            captions=CAPTIONS,
+            numeric=_numeric,
+            repeats=_repeats,
+            trials=trials,
+            trial_rows=[[*row.values()] for row in trials],
+            omitted=max(0, len(run.planned) - MOST_TRIALS),
+            facts=[*_facts(run.facts)],
+            style=pages.asset(__package__, "style.css"),
+            script=pages.asset(__package__, "script.js"),
+        )
     )
 
 

@@ -10,6 +10,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator
 from matplotlib.transforms import Bbox
 
+from harness import statistics
 from harness.record import Record, Status
 from harness.report.groups import Group
 from harness.report.sections import Section
@@ -41,10 +42,13 @@ LOGARITHMIC_FROM = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """A cell on a task: what it costs, and the test score's median and range over seeds."""
+    """A cell on a task: what it costs (`least` to `most`: its interval), and the test score's median and range over
+    the seeds that did not diverge."""
 
     group: Group
     cost: float
+    least: float
+    most: float
     score: float
     low: float
     high: float
@@ -56,8 +60,7 @@ def against_time(run: RunView, section: Section, shape: str) -> list[Point]:
     fastest = _fastest(run, shape)
     timed = [(group, fastest[group.cell]) for group in section.chosen if group.cell in fastest]
     found = (
-        _point(group, 1e3 * record.number("train_seconds"), f"{group.cell} · {record.trial.backend}")
-        for group, record in timed
+        _point(group, _milliseconds(run, record), f"{group.cell} · {record.trial.backend}") for group, record in timed
     )
     return [point for point in found if point is not None]
 
@@ -65,7 +68,9 @@ def against_time(run: RunView, section: Section, shape: str) -> list[Point]:
 def against_parameters(section: Section) -> list[Point]:
     """Every chosen group of a task, by the parameters in its recurrent layers."""
     found = (
-        _point(group, float(group.numbers("cell_parameters")[0]), group.cell) for group in section.chosen if group.n
+        _point(group, (float(group.numbers("cell_parameters")[0]),) * 3, group.cell)
+        for group in section.chosen
+        if group.n
     )
     return [point for point in found if point is not None]
 
@@ -94,6 +99,7 @@ def draw_tradeoff(axes: Axes, what: tuple[Section, Sequence[Point], str], looks:
     for point in points:
         colour = looks.colour(point.group.trial.cell)
         axes.plot([point.cost] * 2, [point.low, point.high], color=colour, linewidth=1.6, alpha=0.6)
+        axes.plot([point.least, point.most], [point.score] * 2, color=colour, linewidth=1.6, alpha=0.6)
         axes.plot(point.cost, point.score, "o", color=colour, markersize=8, clip_on=False)
     draw_level(axes, baseline, "baseline")
 
@@ -201,17 +207,27 @@ def _seconds(record: Record | None) -> float:
     return record.number("train_seconds") if record else math.inf
 
 
-def _point(group: Group, cost: float, label: str) -> Point | None:
+def _milliseconds(run: RunView, record: Record) -> tuple[float, float, float]:
+    """A train step's time and the interval of it over pairs of processes; the time alone where that is not known."""
+    seconds, samples = record.number("train_seconds"), run.arrays(record.id).get("train")
+    typical = statistics.UNKNOWN if samples is None else statistics.typical(samples[:, 0])
+    low, high = (end if math.isfinite(end) else seconds for end in (typical.low, typical.high))
+    return 1e3 * seconds, 1e3 * low, 1e3 * high
+
+
+def _point(group: Group, costs: tuple[float, float, float], label: str) -> Point | None:
     """None where half of the trainings diverged or there is none, for then no score stands for them; or no cost."""
-    scores = group.scores(group.primary)
+    scores, (cost, least, most) = group.scores(group.primary), costs
     if not math.isfinite(cost) or not len(scores) or not math.isfinite(median := float(np.median(scores))):
         return None
     finite = scores[np.isfinite(scores)]
     return Point(
         group=group,
         cost=cost,
+        least=least,
+        most=most,
         score=median,
         low=float(finite.min()),
         high=float(finite.max()),
-        label=label,
+        label=f"{label} ({group.diverged} of {group.n} diverged)" if group.diverged else label,
     )

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from harness.statistics import Estimate
 
 NOTHING = "–"
+HIDES = "†"
+"""Behind a figure of memory: the system gave more than was counted."""
 SMALL = 1e-3
 """Below this, figures are written with an exponent."""
 
