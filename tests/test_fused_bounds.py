@@ -22,7 +22,7 @@ def sanitized(folder, text):
     """The compiler's and, where that went well, the program's answer."""
     source, program = folder / "main.cpp", folder / "main"
     source.write_text(text, encoding="utf-8")
-    built = subprocess.run([compiler.compiler(), *FLAGS, source, "-o", program], capture_output=True, text=True)
+    built = subprocess.run([*compiler.compiler(), *FLAGS, source, "-o", program], capture_output=True, text=True)
     return subprocess.run([program], capture_output=True, text=True) if built.returncode == 0 else built
 
 

@@ -94,6 +94,20 @@ def test_without_a_compiler_the_backend_says_so_and_others_go_on(tmp_path, monke
         compiler.load(TEXT.format(number=8))
 
 
+def test_a_compiler_may_be_named_in_several_words(cache, tmp_path, monkeypatch):
+    (program,) = compiler.compiler()
+    noted = tmp_path / "noted"
+    launcher = tmp_path / "launcher"
+    launcher.write_text(f'#!/bin/sh\necho "$1" >> {noted}\nexec "$@"\n')
+    launcher.chmod(0o755)
+    monkeypatch.setenv("CXX", f"{launcher} {program}")
+    assert compiler.compiler() == (str(launcher), program)
+    assert compiler.load(TEXT.format(number=6)).answer() == 6
+    assert set(noted.read_text().split()) == {program}
+    monkeypatch.setenv("CXX", "no-such-compiler -m64")
+    assert compiler.compiler() == (program,)
+
+
 def test_list_says_why_the_backend_is_absent(command, tmp_path):
     listed = command("list", "backends", PATH=str(tmp_path), CXX="")
     assert listed.returncode == 0

@@ -4,6 +4,7 @@ import ctypes
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -20,13 +21,14 @@ FLAGS = (
 )  # fmt: skip
 DRIVER = Path(__file__).parent / "driver"
 SEAL = hashlib.sha256().digest_size
+Command = tuple[str, ...]
 
 
-def compiler() -> str | None:
-    """The C++ compiler: `$CXX`, else g++ or clang++, whichever is found first; None where there is none."""
-    for name in (os.environ.get("CXX", ""), *COMPILERS):
-        if found := name and shutil.which(name):
-            return found
+def compiler() -> Command | None:
+    """The C++ compiler: `$CXX`, which may be several words (`ccache g++`), else g++ or clang++; None for none."""
+    for words in (shlex.split(os.environ.get("CXX", "")), *([name] for name in COMPILERS)):
+        if words and (program := shutil.which(words[0])):
+            return (program, *words[1:])
     return None
 
 
@@ -51,7 +53,7 @@ def load(text: str, more: tuple[str, ...] = ()) -> ctypes.CDLL:
 
 
 @cache
-def _open(program: str, text: str, flags: tuple[str, ...], path: Path) -> ctypes.CDLL:
+def _open(program: Command, text: str, flags: tuple[str, ...], path: Path) -> ctypes.CDLL:
     try:
         if not _whole(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,22 +88,22 @@ def _whole(path: Path) -> bool:
     return hashlib.sha256(content[:-SEAL]).digest() == content[-SEAL:]
 
 
-def _compile(program: str, text: str, flags: tuple[str, ...], path: Path) -> None:
+def _compile(program: Command, text: str, flags: tuple[str, ...], path: Path) -> None:
     """Compiles aside, seals the library by its hash and moves it in place: readers see all of it or none."""
     with tempfile.TemporaryDirectory(prefix=path.stem, dir=path.parent) as scratch:
         source, library = Path(scratch) / "cell.cpp", Path(scratch) / "cell.so"
         source.write_text(text, encoding="utf-8")
-        command = [program, *flags, "-I", str(DRIVER), str(source), "-o", str(library), "-lm"]
+        command = [*program, *flags, "-I", str(DRIVER), str(source), "-o", str(library), "-lm"]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
-            raise HarnessError(f"{program} could not compile a cell:\n{done.stderr.strip()}")
+            raise HarnessError(f"{shlex.join(program)} could not compile a cell:\n{done.stderr.strip()}")
         with library.open("ab") as file:
             # Loaders read what the file's own tables name; bytes behind them are nobody's.
             file.write(hashlib.sha256(library.read_bytes()).digest())
         library.replace(path)
 
 
-def _flags(program: str) -> tuple[str, ...]:
+def _flags(program: Command) -> tuple[str, ...]:
     """g++ brings the OpenMP that torch uses; clang++ has another or none, and its kernels run on one thread."""
     return FLAGS if "clang" in _version(program) else (*FLAGS, "-fopenmp")
 
@@ -112,8 +114,8 @@ def _headers() -> str:
 
 
 @cache
-def _version(program: str) -> str:
-    return subprocess.run([program, "--version"], capture_output=True, text=True).stdout
+def _version(program: Command) -> str:
+    return subprocess.run([*program, "--version"], capture_output=True, text=True).stdout
 
 
 @cache
