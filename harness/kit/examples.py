@@ -142,8 +142,9 @@ def reaches(score: float, solved: Criterion) -> bool:
 def memoryless(task: Task) -> dict[str, tuple[float, float]]:
     """The held-out scores of a predictor without memory, fitted to training batches.
 
-    Score and standard error by metric. A vector: the mean, or the frequencies. A sequence: the frequencies by position
-    and the step's own symbol. A decoder: the commonest symbol by position.
+    Score and standard error by metric. A vector: what the last step's input tells, a symbol by itself and numbers by
+    least squares up to their squares; or the frequencies. A sequence: the frequencies by position and the step's own
+    symbol. A decoder: the commonest symbol by position.
     """
     fitted, exam = [drawn(task, k) for k in range(FITTED)], _in_groups(task, held_out(task, "validation", HELD_OUT))
     asked = task.problem()
@@ -153,8 +154,7 @@ def memoryless(task: Task) -> dict[str, tuple[float, float]]:
     elif asked.kind == Kind.SEQUENCE_TO_SEQUENCE:
         said = [_by_step(fitted, batch, asked.target.size) for batch in exam]
     elif isinstance(asked.target, Real):
-        mean = np.concatenate([batch.target for batch in fitted]).mean(axis=0)
-        said = [np.broadcast_to(mean, batch.target.shape).astype(np.float32) for batch in exam]
+        said = _by_last(fitted, exam)
     else:
         counts = np.bincount(np.concatenate([batch.target.ravel() for batch in fitted]), minlength=asked.target.size)
         said = [np.broadcast_to(np.log(counts + 1e-9), (*batch.target.shape, len(counts))) for batch in exam]
@@ -179,6 +179,21 @@ def _commonest(fitted: Sequence[Batch], asked: Problem) -> Numbers:
             for place, count in enumerate(counts):
                 count[answer[place] if place < len(answer) else asked.end] += 1
     return np.array([count.most_common(1)[0][0] for count in counts], dtype=np.int64)
+
+
+def _by_last(fitted: Sequence[Batch], exam: Sequence[Batch]) -> list[Numbers]:
+    """[B, O] a batch: the target's mean given the last step's input, by least squares."""
+    symbols = 1 + max(int(batch.x[-1].max()) for batch in [*fitted, *exam])
+
+    def seen(batch: Batch) -> Numbers:
+        last = batch.x[-1]
+        if last.ndim == 1:
+            return np.eye(symbols)[last]
+        return np.concatenate([np.ones((len(last), 1)), last, np.square(last)], axis=1)
+
+    inputs, targets = (np.concatenate(parts) for parts in ([*map(seen, fitted)], [batch.target for batch in fitted]))
+    weights = np.linalg.lstsq(inputs, targets.astype(np.float64), rcond=None)[0]
+    return [(seen(batch) @ weights).astype(np.float32) for batch in exam]
 
 
 def _by_step(fitted: Sequence[Batch], batch: Batch, size: int) -> Numbers:
