@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run test lint proof faults example examples gpu-check clean
+.PHONY: run test lint proof faults docs cells example examples gpu-check clean
 
 run: $(VENV)/installed
 	$(BIN)/harness run --cells all
@@ -23,6 +23,14 @@ proof: $(VENV)/installed
 # Lets the disk fail in every way at every place: nothing that was acknowledged may be lost. The tests try a sample.
 faults: $(VENV)/installed
 	$(BIN)/python -m pytest faults -s
+
+# The documentation as a site in .site, readable without a network; warnings are errors.
+docs: $(VENV)/installed cells
+	$(BIN)/mkdocs build --strict --quiet
+
+# Writes what docs/cells.md says of the cells from the cells themselves.
+cells: $(VENV)/installed
+	$(BIN)/python plugins/harness_cells/page.py
 
 # Makes the run shown in the README: what `make run` does, from nothing, kept in docs/example.
 example: $(VENV)/installed

@@ -5,13 +5,14 @@ from harness.testing import assert_cell_ok, checks_of
 def test_my_cell():
     assert_cell_ok(MyCell())
 
-@pytest.mark.parametrize("result", checks_of(MyCell()), ids=str)
-def test_a_check(result):
-    result.assert_ok()
+@pytest.mark.parametrize("check", checks_of(MyCell()), ids=str)
+def test_a_check(check):
+    check.assert_ok()
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from harness.backend import Backend
 from harness.cell import Cell
@@ -21,16 +22,18 @@ from harness.task import Task
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One check's result, to be asserted by a test of its own."""
+    """One check, to be asserted by a test of its own; the first of a cell's that is asserted runs them all."""
 
-    result: Result
+    subject: str
+    check: str
+    results: Callable[[], list[Result]]
 
     def __str__(self) -> str:
-        return f"{self.result.subject}-{self.result.check}".replace(" ", "_")
+        return f"{self.subject}-{self.check}".replace(" ", "_")
 
     def assert_ok(self) -> None:
         """Raises AssertionError, with shape, element and likely cause, where the check failed."""
-        _assert([self.result])
+        _assert([result for result in self.results() if result.check == self.check])
 
 
 def assert_cell_ok(
@@ -69,8 +72,13 @@ def assert_task_ok(task: Task, *, expected_failures: Mapping[str, str] | None = 
 def checks_of(
     cell: Cell, backend: Backend | None = None, *, expected_failures: Mapping[str, str] | None = None
 ) -> list[Checked]:
-    """Every check's result, for `pytest.mark.parametrize(…, ids=str)`; they are found when this is called."""
-    return [Checked(result) for result in results_of(cell, backend, expected_failures=expected_failures)]
+    """Every check, for `pytest.mark.parametrize(…, ids=str)`. Collecting them runs none."""
+    from harness.kit.checks import LAYER
+
+    chosen = _chosen(cell, backend)
+    found = cache(lambda: results_of(cell, chosen, expected_failures=expected_failures))
+    subject = f"{cell.about.name}@{chosen.about.name}"
+    return [Checked(subject=subject, check=check.name, results=found) for check in LAYER]
 
 
 def results_of(
@@ -80,10 +88,16 @@ def results_of(
     from harness import plugins
     from harness.kit.layers import Pair, check_layer
 
-    catalog = plugins.load()
-    chosen = backend or catalog.backend("eager" if cell.has_equation else "torch")
-    others = tuple(entry.value for entry in catalog.cells.values())
-    return expecting(check_layer(Pair(cell=cell, backend=chosen, others=others)), expected_failures or {})
+    others = tuple(entry.value for entry in plugins.load().cells.values())
+    pair = Pair(cell=cell, backend=_chosen(cell, backend), others=others)
+    return expecting(check_layer(pair), expected_failures or {})
+
+
+def _chosen(cell: Cell, backend: Backend | None) -> Backend:
+    """The backend, or the one that runs any step, or any module."""
+    from harness import plugins
+
+    return backend or plugins.load().backend("eager" if cell.has_equation else "torch")
 
 
 def _assert(results: Sequence[Result]) -> None:

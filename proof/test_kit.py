@@ -15,8 +15,9 @@ TESTS = Path(__file__).parent.parent / "tests"
 @pytest.fixture
 def layers(monkeypatch):
     monkeypatch.syspath_prepend(str(TESTS))
-    from mutants import layers
+    from mutants import layers, manners
 
+    assert manners.noisy.__name__ in layers.MADE
     yield layers
     sys.modules.pop("mutants", None)
 

@@ -19,6 +19,7 @@ settings.register_profile("harness", deadline=None, suppress_health_check=[Healt
 settings.load_profile("harness")
 
 HERE = Path(__file__).parent
+collect_ignore = ["example_plugin"]  # a distribution with tests of its own: test_example_plugin.py runs them
 
 
 @pytest.fixture(scope="session")

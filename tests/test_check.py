@@ -19,7 +19,7 @@ from harness.kit.telling import as_markdown, lines
 from harness.testing import assert_backend_ok, assert_cell_ok, assert_task_ok, checks_of
 from harness_cells.lstm import LSTM
 from harness_cells.rnn import RNN
-from mutants import layers, tasks
+from mutants import layers, manners, modules, tasks
 
 FEW, LONG = (CASES[0], CASES[2], CASES[3], PROBE), CASES[8]
 """Enough of the shapes for the faults planted here, and one that a single fault needs."""
@@ -41,17 +41,17 @@ HINTS = {
 
 
 @pytest.fixture(scope="module")
-def cells(catalog):
+def shipped(catalog):
     return {name: entry.value for name, entry in catalog.cells.items()}
 
 
 @pytest.fixture(scope="module")
-def caught(cells):
+def caught(shipped):
     """By mutant, its bad results."""
     found = {}
     for name, (cell, _) in layers.MADE.items():
         cases = (*FEW, LONG) if name.startswith("long") else FEW
-        pair = Pair(cell=cells[cell], backend=layers.Mutated(name), others=tuple(cells.values()), cases=cases)
+        pair = Pair(cell=shipped[cell], backend=layers.Mutated(name), others=tuple(shipped.values()), cases=cases)
         found[name] = [result for result in check_layer(pair) if result.is_bad]
     return found
 
@@ -72,6 +72,11 @@ def test_a_failure_is_shown_at_the_smallest_shape_with_its_worst_element(caught)
     assert by_check["outputs"].detail.startswith("y[0, 0, 16]: wanted ")
 
 
+@pytest.mark.parametrize("cell", modules.MADE, ids=lambda cell: cell.about.name)
+def test_every_wrong_module_is_caught(cell, catalog):
+    assert [r for r in check_layer(Pair(cell=cell, backend=catalog.backend("torch"), cases=FEW)) if r.is_bad]
+
+
 @pytest.mark.parametrize("kind", tasks.MADE, ids=lambda kind: kind.__name__)
 def test_every_wrong_task_is_caught(kind):
     assert [result for result in check_task(kind()) if result.is_bad]
@@ -83,7 +88,8 @@ def test_a_right_task_with_data_of_its_own_passes():
 
 
 def test_at_least_forty_mutants_are_tried():
-    assert len(layers.MADE) + len(tasks.MADE) + len(WRONG_EQUATIONS) >= 40
+    assert {manners.noisy.__name__, "bias_missing"} < layers.MADE.keys()
+    assert len(layers.MADE) + len(tasks.MADE) + len(modules.MADE) + len(WRONG_EQUATIONS) >= 40
 
 
 @dataclass(frozen=True)
@@ -139,13 +145,19 @@ def test_where_a_cell_has_no_examples_the_kit_says_what_it_cannot_see(catalog):
 
 
 @pytest.mark.parametrize("backend", ["fused", "numpy", "torch", "eager"])
-def test_every_right_pair_passes(catalog, cells, backend):
-    for cell in cells.values():
+def test_every_right_pair_passes(catalog, shipped, backend):
+    for cell in shipped.values():
         chosen = catalog.backend(backend)
         if chosen.why_not(cell, "cpu", "float32") is None:
-            results = [*check_layer(Pair(cell=cell, backend=chosen, others=tuple(cells.values())))]
+            results = [*check_layer(Pair(cell=cell, backend=chosen, others=tuple(shipped.values())))]
             assert [r.check for r in results] == [check.name for check in LAYER]
             assert {r.outcome for r in results} == {Outcome.PASSED}, lines(results)
+
+
+def test_no_cell_from_elsewhere_is_called_wrong(catalog, cells, shipped):
+    for name in cells.keys() - shipped.keys():
+        results = [*check_layer(Pair(cell=cells[name], backend=catalog.backend("eager"), cases=FEW))]
+        assert not [r for r in results if r.outcome == Outcome.FAILED], lines(results)
 
 
 def test_every_right_task_passes(catalog):
@@ -173,6 +185,11 @@ def test_authors_assert_with_one_line(catalog):
     assert_task_ok(tasks.Short())
     for one in checks_of(RNN()):
         one.assert_ok()
+    wrong = checks_of(LSTM(), layers.Mutated("bias_missing"))
+    assert [str(one) for one in wrong] == [f"lstm@bias_missing-{c.name}".replace(" ", "_") for c in LAYER]
+    (outputs,) = (one for one in wrong if str(one).endswith("-outputs"))
+    with pytest.raises(AssertionError, match="likely cause: `bias_hh` is not added"):
+        outputs.assert_ok()
     with pytest.raises(AssertionError, match="likely cause: `bias_hh` is not added"):
         assert_cell_ok(LSTM(), layers.Mutated("bias_missing"))
 

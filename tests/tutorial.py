@@ -1,6 +1,7 @@
 """Pages that grow a file step by step: their blocks in order, and what each does to the file."""
 
 import re
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,11 +32,11 @@ def applied(block: Block, folder: Path) -> None:
         return
     text = file.read_text("utf-8")
     if where == "at its end":
-        file.write_text(text + block.text, "utf-8")
+        file.write_text(f"{text}\n\n{block.text}", "utf-8")
         return
     quoted = re.fullmatch(r"in the class(?:, before `(.+)`)?", where)
     assert quoted, f"a title nobody understands: {block.title}"
     before = f"    {quoted[1]}" if quoted[1] else "\n\n@harness.hookimpl"
     assert text.count(before) == 1, f"{before!r} is not the one place in {name}"
-    new = block.text if quoted[1] else f"\n{block.text}"
-    file.write_text(text.replace(before, new + before), "utf-8")
+    new = textwrap.indent(textwrap.dedent(block.text), "    ")
+    file.write_text(text.replace(before, f"{new}\n{before}" if quoted[1] else f"\n{new}{before}"), "utf-8")

@@ -137,10 +137,15 @@ def seeds_are_untouched(task: Task) -> Iterator[Finding]:
     task.score(batch, oracle(task, batch))
     if before != (random.getstate(), str(np.random.get_state(legacy=False))):  # noqa: NPY002
         yield "it draws from a global generator"
-    np.random.seed(1)  # noqa: NPY002
-    one = drawn(task)
-    np.random.seed(2)  # noqa: NPY002
-    if not alike(one, drawn(task)):
+    kept = np.random.get_state()  # noqa: NPY002
+    try:
+        np.random.seed(1)  # noqa: NPY002
+        one = drawn(task)
+        np.random.seed(2)  # noqa: NPY002
+        differs = not alike(one, drawn(task))
+    finally:
+        np.random.set_state(kept)  # noqa: NPY002
+    if differs:
         yield "a batch depends on a global generator"
 
 

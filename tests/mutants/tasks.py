@@ -73,6 +73,18 @@ class NotFinite(Short):
 
 
 @mutant
+class BlindToTheLastInput(Short):
+    """The first number minus the last: who remembers nothing still has the last one before it."""
+
+    def batch(self, rng, size):
+        found = super().batch(rng, size)
+        return replace(found, target=found.x[0, :, :1] - found.x[-1, :, :1])
+
+    def baseline(self):
+        return {"mse": 1 / 6}
+
+
+@mutant
 class WrongBaseline(Short):
     def baseline(self):
         return {"mse": 0.25}

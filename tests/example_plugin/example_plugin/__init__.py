@@ -1,0 +1,1 @@
+"""A cell and a task for harness; each module is a plugin of its own."""
