@@ -250,10 +250,11 @@ def test_a_lost_scheduler_loses_nothing_recorded_and_the_next_run_does_the_rest(
     assert not _ended(workers)
     before = [record.id for _, record in store.read_all(tmp_path / "results")]
     list(events_of(grid, cells, (HOSTILE,), seeds=9))
-    asked = Counter(record.id for _, record in store.read_all(tmp_path / "results"))
+    records = [record for _, record in store.read_all(tmp_path / "results")]
+    asked = Counter(record.id for record in records)
     assert len(asked) == len(store.read_run(tmp_path / "results").planned) == 20
     assert wanted <= len(before) < 20
-    assert set(asked.values()) == {1}
+    assert not [(record.status, record.reason) for record in records if asked[record.id] > 1]
 
 
 def test_what_travels_is_checked_and_comes_out_as_it_went_in():

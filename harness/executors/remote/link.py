@@ -71,6 +71,10 @@ class Broken:
 News = Came | Left | Looked | Answered | Broken
 
 
+class _Alone(Exception):
+    """Nobody is left to ask."""
+
+
 class Link:
     """A connection to a scheduler. Raises HarnessError where none is made. `close` ends what runs for this run."""
 
@@ -125,16 +129,30 @@ class Link:
         return asyncio.run_coroutine_threadsafe(work, self._client.loop.asyncio_loop)
 
     def _asked(self, key: str, done: "Future[bytes]") -> None:
-        if self._client.status != "running":
+        error = None if done.cancelled() else done.exception()
+        if self._client.status != "running" or isinstance(error, _Alone):
             self._news.put(Broken())
         elif done.cancelled():
             self._news.put(Answered(key, reason="it was cancelled on the cluster"))
-        elif error := done.exception():
+        elif error:
             self._news.put(Answered(key, reason=_reason(error)))
         else:
             self._news.put(Answered(key, done.result()))
 
     async def _asking(self, key: str, parcel: bytes, address: str, resources: dict[str, int]) -> bytes:
+        """The answer to a question. Raises what `_submitted` raises, or _Alone where the scheduler has gone as well: a
+        question is lost with its worker only where somebody is left to say so.
+        """
+        try:
+            return await self._submitted(key, parcel, address, resources)
+        except (Exception, asyncio.CancelledError):
+            try:
+                await asyncio.wait_for(self._client.nthreads(), CONNECT)
+            except OSError:  # a TimeoutError is one
+                raise _Alone from None
+            raise
+
+    async def _submitted(self, key: str, parcel: bytes, address: str, resources: dict[str, int]) -> bytes:
         """The answer to a question. Raises whatever the cluster raises, ConnectionError where the worker has gone."""
         gone = self._present.get(address)
         if gone is None:
