@@ -50,6 +50,17 @@ def cells():
     return {name: entry.value for name, entry in catalog.cells.items()}
 
 
+@pytest.fixture(scope="module")
+def one_thread():
+    """As a trial has it; on shapes as small as the gate's more threads only wait for each other."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session")
 def plain():
     """The plain driver of generated text: tests/kernels/plain.py as a module."""

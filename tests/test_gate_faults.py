@@ -11,16 +11,8 @@ from harness.conformance import examine
 from harness.layer import CellLayer
 from harness.ops import TorchOps
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 RNN = plugins.load().cells["rnn"].value
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """As a trial has it; on shapes as small as the gate's more threads only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def check_example(cell: Cell, example: Example, number: int) -> Check:
     if shapes[0] != shapes[1]:
         detail = f"the step gives shapes {shapes[0]}, {example.source} {shapes[1]}"
         return Check(name=name, passed=False, detail=detail)
-    error = max(float(np.max(np.abs(a - b))) for a, b in zip(found, wanted, strict=True))
+    error = float(np.max([np.max(np.abs(a - b)) for a, b in zip(found, wanted, strict=True)]))  # NaN, if one is
     error = error if np.isfinite(error) else np.inf
     detail = f"the step differs by {error:.1e} (allowed {example.tolerance:.0e}) from {example.source}"
     return Check(name=name, passed=error <= example.tolerance, figure=error / example.tolerance, detail=detail)
@@ -96,7 +96,7 @@ def check_derivative(cell: Cell) -> Check:
             slope = sum(float(np.sum(g * d)) for g, d in zip(gradients, direction, strict=True))
             difference = _objective(cell, inputs, direction, STEP) - _objective(cell, inputs, direction, -STEP)
             figures.append(abs(difference / (2 * STEP) - slope) / (DERIVATIVE_TOLERANCE * max(1.0, size)))
-    figure = max(figures)
+    figure = float(np.max(figures))  # NaN, if one is
     detail = f"autograd and finite differences disagree {figure:.1e} times as much as they may"
     return Check(name="derivative", passed=figure <= 1, figure=figure, where=str(SMALL), detail=detail)
 

@@ -64,7 +64,7 @@ def reference(cell: Cell, case: Case, inputs: Inputs) -> Reference:
     by_torch = eager(cell, inputs, LayerPlan(inputs=case.I, hidden=case.H, dtype="float64"))
     computed = [replace(q, value=value) for q, value in zip(by_torch, forward, strict=False)]
     scale = max(1.0, *(float(np.max(np.abs(value))) for value in forward))
-    apart = max(float(np.max(np.abs(a.value - b))) for a, b in zip(by_torch, forward, strict=False))
+    apart = float(np.max([np.max(np.abs(a.value - b)) for a, b in zip(by_torch, forward, strict=False)]))
     return Reference(outcome=(*computed, *by_torch[len(forward) :]), disagreement=apart / scale)
 
 

@@ -7,11 +7,12 @@ import numpy as np
 import torch
 
 from harness.backend import Backend
-from harness.conformance.behaviour import Probe
+from harness.conformance.behaviour import COMPARED, Probe
 from harness.conformance.cases import PROBE
 from harness.conformance.gate import build_layer
 from harness.conformance.reference import array, differentiate, tensor
-from harness.kit.trying import close
+from harness.conformance.tolerance import deviation
+from harness.kit.trying import close, worst_element
 
 Claim = Callable[[Probe, Backend], Iterator[str]]
 
@@ -30,14 +31,14 @@ def twice_in_one_graph(probe: Probe, _: Backend) -> Iterator[str]:
     apart = [gradients(1.0), gradients(2.0)]
     for (name, _), both, one, other in zip(weights, gradients(1.0, 2.0), *apart, strict=True):
         if not close(both, one + other):
-            yield f"the gradient of {name} over two calls is not the sum of both"
+            yield f"over two calls not the sum of both: {worst_element(f'gradient of {name}', both, one + other)}"
 
 
 def repeatable(probe: Probe, _: Backend) -> Iterator[str]:
     """The same call has the same bits."""
     for first, second in zip(probe.outcome(), probe.outcome(), strict=True):
         if not np.array_equal(first.value, second.value, equal_nan=True):
-            yield f"{first.name} differs from call to call"
+            yield f"from call to call another {worst_element(first.name, second.value, first.value)}"
 
 
 def seeds_are_untouched(probe: Probe, _: Backend) -> Iterator[str]:
@@ -77,9 +78,9 @@ def state_dict_round_trip(probe: Probe, backend: Backend) -> Iterator[str]:
     other.load_state_dict(probe.layer.state_dict())  # type: ignore[attr-defined]
     x, state = probe.tensors(probe.inputs)
     y, final = other(x, state)
-    for name, a, b in zip(("y", *probe.cell.states(PROBE.I, PROBE.H)), probe.call(x, state), (y, *final), strict=True):
+    for name, a, b in zip(_names(probe), probe.call(x, state), (y, *final), strict=True):
         if not torch.equal(a, b):
-            yield f"{name} differs in a layer that loaded the state_dict"
+            yield f"in a layer that loaded the state_dict another {worst_element(name, array(b), array(a))}"
 
 
 def train_and_eval(probe: Probe, _: Backend) -> Iterator[str]:
@@ -90,8 +91,9 @@ def train_and_eval(probe: Probe, _: Backend) -> Iterator[str]:
     layer.eval()
     evaluating = probe.call(x, state)
     layer.train()
-    if not all(torch.equal(a, b) for a, b in zip(training, evaluating, strict=True)):
-        yield "outputs differ between train() and eval()"
+    for name, a, b in zip(_names(probe), training, evaluating, strict=True):
+        if not torch.equal(a, b):
+            yield f"after eval() another {worst_element(name, array(b), array(a))}"
 
 
 CLAIMS: dict[str, Claim] = {
@@ -103,6 +105,22 @@ CLAIMS: dict[str, Claim] = {
     "state_dict": state_dict_round_trip,
     "train and eval": train_and_eval,
 }
+
+
+def furthest_apart(probe: Probe, claim: str) -> str:
+    """The worst element that contradicts one of the gate's claims about numbers; empty for the others, and where a
+    second try holds."""
+    pairs = [*COMPARED[claim](probe)] if claim in COMPARED else []
+    failing = [
+        (found.figure, worst_element(q.name, value, q.value))
+        for value, q in pairs
+        if not (found := deviation(value, q, probe.plan.dtype)).figure <= 1
+    ]
+    return max(failing, key=lambda one: one[0])[1] if failing else ""
+
+
+def _names(probe: Probe) -> list[str]:
+    return ["y", *(f"final {name}" for name in probe.cell.states(PROBE.I, PROBE.H))]
 
 
 def _seeds() -> tuple[str, ...]:

@@ -5,20 +5,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.backend import Backend, LayerPlan
+from harness.backend import Backend, Dtype, LayerPlan
 from harness.cell import Cell, Example
 from harness.conformance import examine
-from harness.conformance.behaviour import build_probe
+from harness.conformance.behaviour import Probe, build_probe
 from harness.conformance.cases import CASES, PROBE, Case, draw, start_state
 from harness.conformance.gate import build_layer
 from harness.conformance.reference import FORM, Objection
 from harness.conformance.report import Check as Found
 from harness.conformance.report import GateReport
 from harness.kit import hints
-from harness.kit.behaviour import CLAIMS
+from harness.kit.behaviour import CLAIMS, furthest_apart
 from harness.kit.checks import LAYER
 from harness.kit.result import Outcome, Result
-from harness.kit.trying import GROUPS, Trial, attempt, smallest
+from harness.kit.trying import GROUPS, Trial, attempt, smallest, worst_element
 from harness.ops import NumpyOps
 from harness.unroll import unroll
 
@@ -77,7 +77,7 @@ def _found(pair: Pair) -> Iterator[tuple[str, Told]]:
         exact = examine(pair.cell, pair.backend, "cpu", "float64", tuple(case for case in pair.cases if case in CASES))
         yield "runs at all", (Outcome.PASSED, "", "", "")
         yield from _of_report(pair, report)
-        yield "float64", _float64(exact, report)
+        yield "float64", _float64(pair, exact, report)
         if not any(check.name == FORM for check in report.failed):
             yield from _claims(pair)
     except Exception as error:  # noqa: BLE001 — whatever an author's code raises is a finding
@@ -101,9 +101,9 @@ def _of_report(pair: Pair, report: GateReport) -> Iterator[tuple[str, Told]]:
             yield name, _disagreement(pair, name, failed)
         else:
             worst = failed[0]
-            hint = _example_cause(pair) if name == "examples" else ""
+            element, hint = _example_cause(pair) if name == "examples" else (_element(pair, name), "")
             detail = worst.detail if worst.name == name else f"{worst.name}: {worst.detail}"
-            yield name, (Outcome.FAILED, worst.where, detail, hint)
+            yield name, (Outcome.FAILED, worst.where, f"{element}; {detail}" if element else detail, hint)
     if pair.cell.has_equation and not report.examples and "examples" not in grouped:
         yield "examples", (Outcome.SKIPPED, "", NO_EXAMPLES, "")
     elif not pair.cell.has_equation:
@@ -125,19 +125,33 @@ def _name(name: str) -> str:
     return "derivative" if name in ("the reference is finite", "the step means one thing") else name
 
 
+def _element(pair: Pair, claim: str) -> str:
+    """The worst element that contradicts a claim of the gate's about a layer's behaviour."""
+    try:
+        return furthest_apart(_probe(pair), claim)
+    except Objection:
+        return ""
+
+
 def _disagreement(pair: Pair, name: str, failed: list[Found]) -> Told:
     """The smallest shape that fails, its worst element, and what may be the cause."""
+    if found := _smallest(pair, name, "float32"):
+        return Outcome.FAILED, *found, _cause(pair, name)
+    return Outcome.FAILED, failed[0].where, f"{failed[0].name}: {failed[0].detail}", ""
+
+
+def _smallest(pair: Pair, name: str, dtype: Dtype) -> tuple[str, str] | None:
+    """The smallest shape that fails and its worst element; None where no shape fails when tried again."""
     for case in pair.cases:
         try:
-            trial = attempt(pair.cell, pair.backend, case)
+            trial = attempt(pair.cell, pair.backend, case, dtype)
         except Objection:
             continue
         if trial is not None and trial.worst(name) is not None:
-            least = smallest(pair.cell, pair.backend, trial, name)
+            least = smallest(pair.cell, pair.backend, trial, name, dtype)
             place = least.worst(name)
-            detail = least.element(place) if place is not None else failed[0].detail
-            return Outcome.FAILED, str(least.case), detail, _cause(pair, name)
-    return Outcome.FAILED, failed[0].where, f"{failed[0].name}: {failed[0].detail}", ""
+            return (str(least.case), least.element(place)) if place is not None else None
+    return None
 
 
 def _cause(pair: Pair, name: str) -> str:
@@ -172,36 +186,41 @@ def _run_of(cell: Cell, trial: Trial) -> hints.Run:
     return hints.Run(x=trial.inputs.x, start=start, weights=trial.inputs.weights, y=y, final=tuple(final))
 
 
-def _example_cause(pair: Pair) -> str:
-    """What, done to the step, gives the first example that it misses."""
+def _example_cause(pair: Pair) -> tuple[str, str]:
+    """Of the first example that the step misses its worst element, and what, done to the step, gives it."""
     for example in pair.cell.examples():
-        if not _holds(pair.cell, example):
+        if element := _missed(pair.cell, example):
             start, final = tuple(example.state), tuple(example.final)
             run = hints.Run(x=example.x, start=start, weights=example.weights, y=example.y, final=final)
-            return hints.forward_cause(pair.cell, run, pair.others)
+            return element, hints.forward_cause(pair.cell, run, pair.others)
+    return "", ""
+
+
+def _missed(cell: Cell, example: Example) -> str:
+    """The worst element of y or of a final state; empty where the example holds, or has other shapes."""
+    with np.errstate(all="ignore"):
+        y, final = unroll(cell, NumpyOps(), example.weights, example.x, example.state)
+        names = ["y", *(f"final {name}" for name in cell.states(example.x.shape[-1], example.y.shape[-1]))]
+        for name, found, wanted in zip(names, (np.stack(y), *final), (example.y, *example.final), strict=False):
+            if found.shape == wanted.shape and not np.abs(found - wanted).max() <= example.tolerance:
+                return worst_element(name, found, wanted)
     return ""
 
 
-def _holds(cell: Cell, example: Example) -> bool:
-    with np.errstate(all="ignore"):
-        y, _ = unroll(cell, NumpyOps(), example.weights, example.x, example.state)
-    found = np.stack(y)
-    return found.shape == example.y.shape and float(np.abs(found - example.y).max()) <= example.tolerance
-
-
-def _float64(exact: GateReport, report: GateReport) -> Told:
+def _float64(pair: Pair, exact: GateReport, report: GateReport) -> Told:
     """What fails in float64 and not in float32."""
     known = {check.name for check in report.failed}
     new = [check for check in exact.failed if check.name not in known]
     if not new:
         return Outcome.PASSED, "", "", ""
-    return Outcome.FAILED, new[0].where, f"{new[0].name}: {new[0].detail}", "numbers are kept in float32 on the way"
+    group = _name(new[0].name)
+    found = _smallest(pair, group, "float64") if group in GROUPS.values() and pair.cell.has_equation else None
+    where, detail = found or (new[0].where, f"{new[0].name}: {new[0].detail}")
+    return Outcome.FAILED, where, detail, "numbers are kept in float32 on the way"
 
 
 def _claims(pair: Pair) -> Iterator[tuple[str, Told]]:
-    plan = LayerPlan(inputs=PROBE.I, hidden=PROBE.H)
-    inputs = draw(pair.cell, PROBE, plan.dtype)
-    probe = build_probe(pair.cell, build_layer(pair.cell, pair.backend, plan, inputs), plan, inputs)
+    probe = _probe(pair)
     for name, claim in CLAIMS.items():
         try:
             contradictions = [*claim(probe, pair.backend)]
@@ -209,3 +228,9 @@ def _claims(pair: Pair) -> Iterator[tuple[str, Told]]:
             contradictions = [f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"]
         told = ", ".join(contradictions[:3])
         yield name, (Outcome.FAILED, str(PROBE), told, "") if told else (Outcome.PASSED, "", "", "")
+
+
+def _probe(pair: Pair) -> Probe:
+    plan = LayerPlan(inputs=PROBE.I, hidden=PROBE.H)
+    inputs = draw(pair.cell, PROBE, plan.dtype)
+    return build_probe(pair.cell, build_layer(pair.cell, pair.backend, plan, inputs), plan, inputs)

@@ -42,11 +42,8 @@ class Trial:
 
     def element(self, place: int) -> str:
         """The worst element of a quantity: its index, what was wanted and found."""
-        wanted, found = self.wanted[place], self.found[place].value
-        apart = np.where(np.isfinite(found), np.abs(found - wanted.value), np.inf)
-        index = tuple(int(i) for i in np.unravel_index(np.argmax(apart), apart.shape))
-        at = f"[{', '.join(map(str, index))}]" if index else ""
-        return f"{wanted.name}{at}: wanted {wanted.value[index]:.6g}, found {found[index]:.6g}"
+        wanted = self.wanted[place]
+        return worst_element(wanted.name, self.found[place].value, wanted.value)
 
 
 def attempt(cell: Cell, backend: Backend, case: Case, dtype: Dtype = "float32", device: str = "cpu") -> Trial | None:
@@ -85,6 +82,15 @@ def _fails(cell: Cell, backend: Backend, case: Case, check: str, dtype: Dtype) -
     except Objection:
         return None
     return found if found is not None and found.worst(check) is not None else None
+
+
+def worst_element(name: str, found: Array, wanted: Array) -> str:
+    """Where two arrays of one shape are furthest apart: the index, what was wanted and what was found there."""
+    with np.errstate(invalid="ignore"):  # infinity less infinity
+        apart = np.abs(found - wanted)
+    index = tuple(int(i) for i in np.unravel_index(np.argmax(np.where(np.isnan(apart), np.inf, apart)), apart.shape))
+    at = f"[{', '.join(map(str, index))}]" if index else ""
+    return f"{name}{at}: wanted {wanted[index]:.6g}, found {found[index]:.6g}"
 
 
 def close(found: Array, wanted: Array) -> bool:
