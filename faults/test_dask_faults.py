@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from clusters import Cluster
+from clusters import Cluster, answers
 from harness import plugins, store
 from harness.events import Recorded
 from harness.executors.stopping import Stopping
@@ -47,12 +47,6 @@ def recorded(folder, grid, **options):
     asked = RunOptions(results=folder, **options)
     with Stopping() as stopping, closing(run(chosen, plugins.load(), asked, stopping)) as events:
         yield from (event for event in events if isinstance(event, Recorded))
-
-
-def answers(folder):
-    view = store.read_run(folder)
-    assert {trial.id for trial in view.planned} == set(view.records)
-    return {key: (record.status, record.answer) for key, record in view.records.items()}
 
 
 def test_workers_killed_at_random_moments_change_no_answer(cluster, tmp_path):

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import psutil
 
+from harness import store
+from harness.record import Status
+
 HOSTILE = Path(__file__).parent / "plugins" / "hostile.py"
 
 
@@ -86,3 +89,10 @@ def ended(processes: list[psutil.Process]) -> list[psutil.Process]:
     for process in alive:
         process.kill()
     return alive
+
+
+def answers(results: Path) -> dict[str, tuple[Status, str]]:
+    """By trial the status and the digest of the answer of a run, of which every planned trial must have a record."""
+    view = store.read_run(results)
+    assert {trial.id for trial in view.planned} == set(view.records)
+    return {key: (record.status, record.answer) for key, record in view.records.items()}

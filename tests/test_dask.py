@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from clusters import HOSTILE, Cluster, ended, family
+from clusters import HOSTILE, Cluster, answers, ended, family
 from harness import plugins, store
 from harness.errors import HarnessError
 from harness.events import Opened, Recorded
@@ -71,12 +71,6 @@ def events_of(grid, cells, files=(), **options):
     asked = RunOptions(results=options.pop("results", grid.parent / "results"), plugin_files=files, **options)
     with Stopping() as stopping, closing(run(chosen, plugins.load(files), asked, stopping)) as events:
         yield from events
-
-
-def answers(results):
-    view = store.read_run(results)
-    assert set(view.records) == {trial.id for trial in view.planned}
-    return {key: (record.status, record.answer) for key, record in view.records.items()}
 
 
 def test_a_run_without_a_fit_worker_says_what_differs_and_leaves_no_folder(misfit, grid):

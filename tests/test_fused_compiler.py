@@ -104,8 +104,14 @@ def test_a_compiler_may_be_named_in_several_words(cache, tmp_path, monkeypatch):
     assert compiler.compiler() == (str(launcher), program)
     assert compiler.load(TEXT.format(number=6)).answer() == 6
     assert set(noted.read_text().split()) == {program}
-    monkeypatch.setenv("CXX", "no-such-compiler -m64")
-    assert compiler.compiler() == (program,)
+    for unusable in ("no-such-compiler -m64", 'g++ "', " "):
+        monkeypatch.setenv("CXX", unusable)
+        assert compiler.compiler() == (program,)
+    apart = tmp_path / "a folder" / "launcher"
+    apart.parent.mkdir()
+    launcher.rename(apart)
+    monkeypatch.setenv("CXX", str(apart))
+    assert compiler.compiler() == (str(apart),)
 
 
 def test_list_says_why_the_backend_is_absent(command, tmp_path):

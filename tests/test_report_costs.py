@@ -105,6 +105,9 @@ def test_what_the_doctor_found_on_this_machine_is_noise_too(write):
     assert noise_told(None, "cuda", 2).endswith("`harness doctor --device cuda --threads 2` finds out.")
     keep(noise, run.folder.parent.parent)
     assert read_noise(run.folder.parent.parent, "", 2) is None
+    damaged = replace(noise, threads=2, greatest="much")
+    keep(damaged, run.folder.parent.parent)
+    assert read_noise(run.folder.parent.parent, "", 2) is None
     assert dict(zip(speed(run)["cell"], speed(run)["train_verdict"], strict=True)) == {
         "rnn": "undecided",
         "gru": "faster",

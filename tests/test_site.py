@@ -68,8 +68,22 @@ def test_a_browser_shows_the_site_without_asking_anybody_else(site, tmp_path):
         for name in ("index", "method"):
             seen = look(f"{address}{name}.html", tmp_path / name, (390, 900))
             assert not seen.hosts - {address.split("/")[2]}
-    fetched = re.findall(r'(?:src|href)="(https?:[^"]+)"[^>]*rel="(?:stylesheet|preload)', seen.text)
-    assert not fetched
+
+
+def test_no_page_of_the_site_fetches_anything_from_elsewhere(site):
+    fetching = re.compile(r"<(?:link|script|img|iframe)\b[^>]*?(?:src|href)=[\"']?(?:https?:)?//[^>]*>")
+    assert fetching.search('<link rel="stylesheet" href="https://example.org/a.css">')
+    for one in site.glob("*.html"):
+        assert not fetching.findall(one.read_text("utf-8")), one.name
+
+
+def test_what_is_quoted_of_the_example_stands_there():
+    found = re.sub(r"\s+", " ", (ROOT / "docs" / "example" / "findings.txt").read_text("utf-8"))
+    page = re.sub(r"\s+", " ", (ROOT / "docs" / "reading-a-report.md").read_text("utf-8"))
+    quoted = [words.rstrip(" …") for words in re.findall(r"\*“(.+?)”\*", page)]
+    assert len(quoted) >= 5
+    for words in quoted:
+        assert words in found, words
 
 
 def test_what_the_page_says_of_cells_is_what_they_say_of_themselves():

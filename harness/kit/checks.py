@@ -55,7 +55,11 @@ TASK = (
     Check("seeds are untouched", "Are the global random generators left as they are?"),
     Check("scores add up", "Has a batch the score of its examples, in any order?"),
     Check("the right answer is best", "Has a prediction of the target the best score, and is it counted as solved?"),
-    Check("the baseline has no memory", "Does a predictor without memory, simulated, score what `baseline` says?"),
+    Check(
+        "the baseline has no memory",
+        "Does a predictor without memory, simulated, score what `baseline` says?",
+        version=2,
+    ),
     Check("the baseline solves nothing", "Does the baseline's score miss the criterion?"),
     Check("one answer a question", "Have equal inputs equal targets?"),
     Check("splits are apart", "Has a task with data of its own no test example in training or validation?"),

@@ -99,26 +99,23 @@ def as_page(run: RunView, drawn: Mapping[str, Figure], content: Content) -> str:
         for part in PARTS
     ]
     trials = [*_trials(run)]
-    return (
-        pages.environment(__package__)
-        .get_template("page.html")
-        .render(
-            title=run.grid.get("title") or run.name,
-            run=run,
-            results=sum(status(run.records.get(trial.id)) in ("ok", "diverged") for trial in run.planned),
-            findings=content.sentences,
-            parts=[part for part in parts if part[1] or part[2]],
-            figures=figures,
-            captions=CAPTIONS,
-            numeric=_numeric,
-            repeats=_repeats,
-            trials=trials,
-            trial_rows=[[*row.values()] for row in trials],
-            omitted=max(0, len(run.planned) - MOST_TRIALS),
-            facts=[*_facts(run.facts)],
-            style=pages.asset(__package__, "style.css"),
-            script=pages.asset(__package__, "script.js"),
-        )
+    template = pages.environment(__package__).get_template("page.html")
+    return template.render(
+        title=run.grid.get("title") or run.name,
+        run=run,
+        results=sum(status(run.records.get(trial.id)) in ("ok", "diverged") for trial in run.planned),
+        findings=content.sentences,
+        parts=[part for part in parts if part[1] or part[2]],
+        figures=figures,
+        captions=CAPTIONS,
+        numeric=_numeric,
+        repeats=_repeats,
+        trials=trials,
+        trial_rows=[[*row.values()] for row in trials],
+        omitted=max(0, len(run.planned) - MOST_TRIALS),
+        facts=[*_facts(run.facts)],
+        style=pages.asset(__package__, "style.css"),
+        script=pages.asset(__package__, "script.js"),
     )
 
 

@@ -36,11 +36,7 @@ def main(cells: list[str]) -> None:
     ratios: dict[str, list[float]] = {}
     for cell in cells or CELLS:
         for shape in SHAPES:
-            command = [sys.executable, __file__, "--row", cell, ",".join(map(str, shape))]
-            answers = [
-                json.loads(subprocess.run(command, env=environment, check=True, capture_output=True).stdout)
-                for _ in range(PROCESSES)
-            ]
+            answers = asked(__file__, cell, shape, environment, PROCESSES)
             row = f"{cell:17}{','.join(map(str, shape)):>15}"
             for mode in MODES:
                 ours, theirs, ratio = (statistics.median(a[mode][k] for a in answers) for k in range(3))
@@ -50,6 +46,15 @@ def main(cells: list[str]) -> None:
             print(f"{row}{ours / 1e6:10.2f}{theirs / 1e6:9.2f}{ours / theirs:7.2f}", flush=True)  # noqa: T201 -- a script
     means = [f"{name} {statistics.geometric_mean(found):.2f}" for name, found in ratios.items()]
     print("geometric means: " + ", ".join(means))  # noqa: T201 -- a script
+
+
+def asked(script: str, cell: str, shape: tuple[int, ...], environment: dict[str, str], processes: int) -> list:
+    """What a script's row says in fresh processes, one after the other."""
+    command = [sys.executable, script, "--row", cell, ",".join(map(str, shape))]
+    return [
+        json.loads(subprocess.run(command, env=environment, check=True, capture_output=True).stdout)
+        for _ in range(processes)
+    ]
 
 
 def row(cell: str, shape: tuple[int, int, int, int]) -> None:

@@ -9,7 +9,6 @@ hardware, wants one of them, a ratio falls towards 1. Run it by its path.
 import json
 import os
 import statistics
-import subprocess
 import sys
 
 SHAPES = ((64, 100, 128, 2), (64, 200, 256, 256), (64, 100, 64, 10), (32, 100, 128, 2))
@@ -18,7 +17,7 @@ PROCESSES = 5
 
 def main(cells: list[str]) -> None:
     """Prints the table for the named cells, rnn, lstm and gru if none is named."""
-    from benchmark import MODES
+    from benchmark import MODES, asked
 
     environment = {**os.environ, "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
     head = "".join(f"{mode + ' ms':>12}{'two':>9}{'times':>7}{'range':>11}" for mode in MODES)
@@ -26,11 +25,7 @@ def main(cells: list[str]) -> None:
     gains: dict[str, list[float]] = {mode: [] for mode in MODES}
     for cell in cells or ("rnn", "lstm", "gru"):
         for shape in SHAPES:
-            command = [sys.executable, __file__, "--row", cell, ",".join(map(str, shape))]
-            answers = [
-                json.loads(subprocess.run(command, env=environment, check=True, capture_output=True).stdout)
-                for _ in range(PROCESSES)
-            ]
+            answers = asked(__file__, cell, shape, environment, PROCESSES)
             row = f"{cell:17}{','.join(map(str, shape)):>15}"
             for mode in MODES:
                 two, one, gain = (statistics.median(answer[mode][k] for answer in answers) for k in range(3))

@@ -26,10 +26,20 @@ Command = tuple[str, ...]
 
 def compiler() -> Command | None:
     """The C++ compiler: `$CXX`, which may be several words (`ccache g++`), else g++ or clang++; None for none."""
-    for words in (shlex.split(os.environ.get("CXX", "")), *([name] for name in COMPILERS)):
+    for words in (_words(os.environ.get("CXX", "")), *([name] for name in COMPILERS)):
         if words and (program := shutil.which(words[0])):
             return (program, *words[1:])
     return None
+
+
+def _words(named: str) -> list[str]:
+    """A program, whose path may hold blanks, or one with its first arguments; none where that cannot be told."""
+    if shutil.which(named):
+        return [named]
+    try:
+        return shlex.split(named)
+    except ValueError:  # a quotation without an end
+        return []
 
 
 def why_not() -> str | None:
