@@ -26,7 +26,7 @@ faults: $(VENV)/installed
 
 # The documentation as a site in .site, readable without a network; warnings are errors.
 docs: $(VENV)/installed cells
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # Writes what docs/cells.md says of the cells from the cells themselves.
 cells: $(VENV)/installed
