@@ -3,6 +3,8 @@
 import json
 import math
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -99,6 +101,18 @@ def test_a_benchmark_that_fails_is_found_where_nothing_was_measured_before(histo
     finally:
         other.unlink()
     assert (machine(history).name, "failed", "planted.Sizes.track_parameters(rnn, numpy)") in found
+
+
+def test_a_shallow_clone_is_said_with_what_mends_it(history, tmp_path):
+    history.git("clone", "--quiet", "--depth", "1", f"file://{history.root}", str(tmp_path / "clone"))
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "track", "check", "--since", "HEAD~1"],
+        cwd=tmp_path / "clone",
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "hint: git fetch --unshallow" in done.stderr
 
 
 def test_asv_compares_two_commits_by_its_own_commands(history):

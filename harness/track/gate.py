@@ -22,7 +22,7 @@ from harness.track.suite import CONFIGURATION, IMPORTED, Suite, read_json
 SECONDS = "seconds"
 """The unit of what is reported and not decided."""
 Latest = dict[str, tuple[str, float | None]]
-"""By point of the grid, the latest commit that was asked for it, and its figure: NaN where skipped, None where failed."""
+"""By point of the grid, the latest commit asked for it, and its figure: NaN where skipped, None where failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,7 @@ def judge(suite: Suite, since: str) -> Verdict:
     curves = _curves(sorted(results, key=lambda result: order[result.commit_hash]), after)
     if not any(each.before for each in curves):
         raise HarnessError(
-            f"wanted results of {since} or before it on the machine and with the versions of those after it, found none",
+            f"wanted results up to {since} on the machine and with the versions of those after it, found none",
             hint=f"harness track run {since}^!",
         )
     benchmarks: Any = read_json(suite.results / "benchmarks.json")

@@ -54,9 +54,9 @@ class Suite:
         try:
             return self.git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
         except HarnessError:
-            raise HarnessError(
-                f"wanted a revision of {self.root}, found {revision!r}", hint="`git log --oneline` shows them"
-            ) from None
+            shallow = self.git("rev-parse", "--is-shallow-repository") == "true"
+            hint = "git fetch --unshallow: this clone has a part of the history" if shallow else "git log --oneline"
+            raise HarnessError(f"wanted a revision of {self.root}, found {revision!r}", hint=hint) from None
 
     def check_span(self, span: str) -> None:
         """Raises HarnessError unless a span names commits: one of asv's words or a range of git's, `HEAD^!`, `A..B`."""
