@@ -13,7 +13,7 @@ class Accuracy:
 
     params = (grid.CELLS, grid.BACKENDS)
     param_names = ("cell", "backend")
-    unit = "of the variance"
+    unit = "share of the variance"
     version = learner.VERSION
     timeout = 300
 

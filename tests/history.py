@@ -80,10 +80,18 @@ class History:
         """`harness …` in the repository, as a user of a machine that asv does not know."""
         return self._run([sys.executable, "-m", "harness", *arguments], **variables)
 
+    def asv(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """`asv …` by hand."""
+        return self._run([sys.executable, "-m", "asv", *arguments], **variables)
+
+    def kept(self, commit: str) -> Path:
+        """asv's file of a commit."""
+        (file,) = (self.root / "results" / "asv").glob(f"*/{commit[:8]}-*.json")
+        return file
+
     def figures(self, commit: str, benchmark: str) -> dict[str, float | None]:
         """What asv keeps of a commit, by the name of the cell."""
-        (file,) = (self.root / "results" / "asv").glob(f"*/{commit[:8]}-*.json")
-        stored = json.loads(file.read_text())
+        stored = json.loads(self.kept(commit).read_text())
         row = dict(zip(stored["result_columns"], stored["results"][benchmark], strict=False))
         return {name.strip("'"): value for name, value in zip(row["params"][0], row["result"], strict=True)}
 

@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import platform
+import shutil
 from dataclasses import replace
 from importlib.metadata import version
 
@@ -72,8 +73,7 @@ def write(history, commit, name="20300101-000000-quick", **facts):
 
 def figures(history, benchmark):
     """What asv keeps, by the point of the grid, the gaps left out."""
-    (file,) = (history.root / "results" / "asv").glob(f"*/{history.commits[0][:8]}-*.json")
-    stored = json.loads(file.read_text())
+    stored = json.loads(history.kept(history.commits[0]).read_text())
     row = dict(zip(stored["result_columns"], stored["results"][benchmark], strict=False))
     points = itertools.product(*([name.strip("'") for name in axis] for axis in row["params"]))
     found = dict(zip(points, row["result"] or itertools.repeat(None), strict=False))
@@ -122,3 +122,16 @@ def test_a_run_that_belongs_to_no_commit_or_environment_here_is_refused(history,
     run = write(history, **{"commit": "HEAD", "name": f"20300103-000000-{len(said)}", **facts})
     with pytest.raises(HarnessError, match=said):
         import_run(find(history.root), store.read_run(history.root / "results", run))
+
+
+def test_a_run_comes_to_the_machine_by_the_name_that_asv_knows_it_by(history):
+    file = history.root / "home" / ".asv-machine.json"
+    kept = file.read_text()
+    known = {"machine": "mine", "os": "", "arch": "", "cpu": "", "num_cpu": "", "ram": ""}
+    file.write_text(json.dumps({platform.node(): known, "version": 1}))
+    try:
+        done = history.harness("track", "import", write(history, history.commits[0], "20300104-000000-quick"))
+    finally:
+        file.write_text(kept)
+    assert "→ results/asv/mine/" in done.stdout
+    shutil.rmtree(history.root / "results" / "asv" / "mine")

@@ -101,11 +101,17 @@ def check(ctx: click.Context, since: str, as_json: bool) -> None:
     from harness.track import suite
     from harness.track.gate import judge
 
-    findings = judge(suite.find(Path.cwd()), since)
+    found = suite.find(Path.cwd())
+    verdict = judge(found, since)
+    findings = verdict.findings
     failed = [finding for finding in findings if not finding.timed]
+    for side, judged in {"HEAD": verdict.commit, since: verdict.against}.items():
+        if judged != found.commit(side):
+            tell(f"note: {side} was not measured, {judged[:8]} is judged (harness track run {side}^!)", err=True)
     if as_json:
         rows = [{**asdict(finding), "timed": finding.timed} for finding in findings]
-        click.echo(json.dumps({"schema": 1, "findings": rows, "failed": bool(failed)}, ensure_ascii=False))
+        sides = {"commit": verdict.commit, "against": verdict.against, "findings": rows, "failed": bool(failed)}
+        click.echo(json.dumps({"schema": 1, **sides}, ensure_ascii=False))
     else:
         for finding in findings:
             tell(f"{'time, not judged: ' if finding.timed else ''}{finding}", hanging=2)

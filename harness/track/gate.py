@@ -6,16 +6,23 @@ not decided: two runs on different days compare two days; `harness compare --bas
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from asv.config import Config
 from asv.results import Results, iter_results
 from asv.util import human_value
 
 from harness.errors import HarnessError
 from harness.scratch import scratch
-from harness.track.suite import Suite, read_json
+from harness.track.suite import CONFIGURATION, IMPORTED, Suite, read_json
+
+SECONDS = "seconds"
+"""The unit of what is reported and not decided."""
+Latest = dict[str, tuple[str, float | None]]
+"""By point of the grid, the latest commit asked for it, and its figure: NaN where skipped, None where failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +44,7 @@ class Finding:
     @property
     def timed(self) -> bool:
         """Whether it is only reported."""
-        return self.kind == "worse" and self.unit == "seconds"
+        return self.kind == "worse" and self.unit == SECONDS
 
     def __str__(self) -> str:
         where = f"{self.benchmark} at {self.commit[:8]} on {self.machine}"
@@ -48,23 +55,71 @@ class Finding:
         return f"{where}: {sides} ({self.after / self.before - 1:+.1%})"
 
 
-def judge(suite: Suite, since: str) -> list[Finding]:
-    """What became worse after `since`: first what fails the gate, then times.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """`findings`: first what fails the gate, then times. `commit`: the newest one measured after the revision;
+    `against`: the newest one measured up to it, beside which it was judged."""
 
-    Raises HarnessError for an unknown revision and where nothing was measured after it.
+    findings: tuple[Finding, ...]
+    commit: str
+    against: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Curves:
+    """What a machine measured in an environment up to the revision and after it, oldest commit first."""
+
+    machine: str
+    before: Sequence[Results]
+    after: Sequence[Results]
+
+
+def judge(suite: Suite, since: str) -> Verdict:
+    """What became worse after `since`.
+
+    Raises HarnessError for an unknown revision, and where nothing was measured after it, or on the same machine nothing
+    up to it: there is nothing to be worse than.
     """
     suite.commit(since)
-    history = suite.git("rev-list", "--reverse", "HEAD").split()
+    order = {commit: k for k, commit in enumerate(suite.git("rev-list", "--topo-order", "--reverse", "HEAD").split())}
     after = set(suite.git("rev-list", f"{since}..HEAD").split())
-    known = {commit: number for number, commit in enumerate(history)}
-    results = [result for result in iter_results(str(suite.results)) if result.commit_hash in known]
+    results = [result for result in iter_results(str(suite.results)) if result.commit_hash in order]
     if not any(result.commit_hash in after for result in results):
         raise HarnessError(f"wanted results of commits after {since}, found none", hint="harness track run HEAD^!")
-    results.sort(key=lambda result: known[result.commit_hash])
+    curves = _curves(sorted(results, key=lambda result: order[result.commit_hash]), after)
+    if not any(each.before for each in curves):
+        raise HarnessError(
+            f"wanted results up to {since} on the machine and with the versions of those after it, found none",
+            hint=f"harness track run {since}^!",
+        )
     benchmarks: Any = read_json(suite.results / "benchmarks.json")
     benchmarks.pop("version", None)
-    found = [*_regressions(suite, benchmarks, after), *_failures(results, benchmarks, after)]
-    return sorted(found, key=lambda finding: (finding.timed, finding.kind, finding.benchmark))
+    found = list(_regressions(suite, benchmarks, after))
+    told = {(finding.benchmark, finding.machine) for finding in found}
+    thresholds = Config.load(str(suite.root / CONFIGURATION)).regressions_thresholds
+    changes = (finding for each in curves for finding in _changes(each, benchmarks, thresholds))
+    found += [finding for finding in changes if (finding.benchmark, finding.machine) not in told]
+    return Verdict(
+        findings=tuple(sorted(found, key=lambda finding: (finding.timed, finding.kind, finding.benchmark))),
+        commit=max((each.after[-1].commit_hash for each in curves), key=order.__getitem__),
+        against=max((each.before[-1].commit_hash for each in curves if each.before), key=order.__getitem__),
+    )
+
+
+def _curves(results: Iterable[Results], after: set[str]) -> list[_Curves]:
+    """By machine and environment, those that measured after the revision. `results`: oldest commit first."""
+    found: dict[tuple[str, str], list[Results]] = {}
+    for result in results:
+        found.setdefault((result.params["machine"], result.env_name), []).append(result)
+    sides = (
+        _Curves(
+            machine=machine,
+            before=[result for result in measured if result.commit_hash not in after],
+            after=[result for result in measured if result.commit_hash in after],
+        )
+        for (machine, _), measured in found.items()
+    )
+    return [each for each in sides if each.after]
 
 
 def _regressions(suite: Suite, benchmarks: Mapping[str, Any], after: set[str]) -> Iterator[Finding]:
@@ -82,31 +137,46 @@ def _regressions(suite: Suite, benchmarks: Mapping[str, Any], after: set[str]) -
                     kind="worse",
                     benchmark=name.replace("'", ""),
                     commit=commit,
-                    machine=graph.get("machine", *index["machines"]),
+                    machine=graph.get("machine", index["params"]["machine"][0]),  # told where there are several
                     unit=benchmarks[name.partition("(")[0]]["unit"],
                     before=before,
                     after=worse,
                 )
 
 
-def _failures(results: Iterable[Results], benchmarks: Mapping[str, Any], after: set[str]) -> Iterator[Finding]:
-    """Of every machine's and environment's newest commit: what failed, and what had a figure before and has none.
+def _changes(curves: _Curves, benchmarks: Mapping[str, Any], thresholds: Mapping[str, float]) -> Iterator[Finding]:
+    """The latest figures after the revision beside the latest up to it: what failed, what is gone, what is more.
 
-    `results`: oldest commit first.
+    asv's detection needs some commits to tell a step from noise: of few it sees none. Memory and error have no noise.
     """
-    curves: dict[tuple[str, str], list[Results]] = {}
-    for result in results:
-        curves.setdefault((result.params["machine"], result.env_name), []).append(result)
-    for (machine, _), curve in curves.items():
-        newest, earlier = curve[-1], [result for result in curve if result.commit_hash not in after]
-        if newest.commit_hash not in after:
+    before = _latest(curves.before, benchmarks)
+    for point, (commit, value) in _latest(curves.after, benchmarks).items():
+        _, known = before.get(point, ("", None))
+        unit = benchmarks[point.partition("(")[0]]["unit"]
+        if value is None:
+            yield Finding(kind="failed", benchmark=point, commit=commit, machine=curves.machine)
+        elif known is None or math.isnan(known):
             continue
-        before = dict(_points(earlier[-1], benchmarks)) if earlier else {}
-        for point, value in _points(newest, benchmarks):
-            if value is None:
-                yield Finding(kind="failed", benchmark=point, commit=newest.commit_hash, machine=machine)
-            elif math.isnan(value) and not math.isnan(before.get(point) or math.nan):
-                yield Finding(kind="gone", benchmark=point, commit=newest.commit_hash, machine=machine)
+        elif math.isnan(value):
+            yield Finding(kind="gone", benchmark=point, commit=commit, machine=curves.machine)
+        elif unit != SECONDS and value > known * (1 + _threshold(point, thresholds)):
+            sides = {"unit": unit, "before": known, "after": value}
+            yield Finding(kind="worse", benchmark=point, commit=commit, machine=curves.machine, **sides)
+
+
+def _threshold(point: str, thresholds: Mapping[str, float]) -> float:
+    """By asv's rule: the largest of those whose expression matches, 5 % where none does."""
+    return max((float(share) for pattern, share in thresholds.items() if re.match(pattern, point)), default=0.05)
+
+
+def _latest(results: Iterable[Results], benchmarks: Mapping[str, Any]) -> Latest:
+    """Of every point, whichever commits were asked for it; a gap in what is imported says only that nothing was."""
+    return {
+        point: (result.commit_hash, value)
+        for result in results
+        for point, value in _points(result, benchmarks)
+        if not (point.startswith(IMPORTED) and value is not None and math.isnan(value))
+    }
 
 
 def _points(result: Results, benchmarks: Mapping[str, Any]) -> Iterator[tuple[str, float | None]]:

@@ -22,7 +22,7 @@ from harness.errors import HarnessError
 from harness.store import RunView
 from harness.track.borrowed import Borrowed
 from harness.track.figures import Point, Samples, figures
-from harness.track.machines import described
+from harness.track.machines import entry
 from harness.track.suite import CONFIGURATION, Suite, read_json
 
 
@@ -82,7 +82,7 @@ def _results(conf: Any, commit: str, view: RunView) -> Results:
         environment = Borrowed(conf, python, wanted, {})
     except EnvironmentUnavailable as other:
         raise HarnessError(f"{view.name} is of another environment: {other}", hint="import it there") from None
-    machine = described(facts)
+    machine = entry(facts)
     write_json(f"{conf.results_dir}/{machine['machine']}/machine.json", machine, 1)
     results = Results(
         {**machine, "python": environment.python, **environment.requirements},

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from asv.machine import Machine, MachineCollection
@@ -24,6 +25,15 @@ def make_known() -> None:
         except OSError as error:
             file = MachineCollection.get_machine_file_path()
             raise UserError(f"cannot enter this machine into {file}: {error.strerror}; set HOME to your own") from None
+
+
+def entry(facts: Mapping[str, Any]) -> dict[str, str]:
+    """How asv knows the machine with these facts: this one as its file of machines says, another one in fixed words."""
+    words = described(facts)
+    if words == described(processor()):
+        with suppress(UserError):
+            return dict(MachineCollection.load(Machine.get_unique_machine_name()))
+    return words
 
 
 def described(facts: Mapping[str, Any]) -> dict[str, str]:

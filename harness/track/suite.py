@@ -14,6 +14,8 @@ from harness.errors import HarnessError
 CONFIGURATION = "asv.conf.json"
 WORDS = ("ALL", "NEW", "EXISTING", "TAGS", "HEAD")
 """What asv takes in place of a range."""
+IMPORTED = "runs."
+"""How the benchmarks are named that `harness track import` fills; asv itself finds only gaps there."""
 
 Say = Callable[[str], None]
 
@@ -52,9 +54,9 @@ class Suite:
         try:
             return self.git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
         except HarnessError:
-            raise HarnessError(
-                f"wanted a revision of {self.root}, found {revision!r}", hint="`git log --oneline` shows them"
-            ) from None
+            shallow = self.git("rev-parse", "--is-shallow-repository") == "true"
+            hint = "git fetch --unshallow: this clone has a part of the history" if shallow else "git log --oneline"
+            raise HarnessError(f"wanted a revision of {self.root}, found {revision!r}", hint=hint) from None
 
     def check_span(self, span: str) -> None:
         """Raises HarnessError unless a span names commits: one of asv's words or a range of git's, `HEAD^!`, `A..B`."""
@@ -71,8 +73,9 @@ class Suite:
             )
 
     def is_clean(self) -> bool:
-        """Whether the working tree is what HEAD says; files that git does not know do not count."""
-        return not self.git("status", "--porcelain", "--untracked-files=no")
+        """Whether the working tree is what HEAD says; files that git does not know and asv's results do not count."""
+        results = self.results.relative_to(self.root)
+        return not self.git("status", "--porcelain", "--untracked-files=no", "--", ".", f":(exclude){results}")
 
     def asv(self, *arguments: str, say: Say) -> int:
         """Runs an asv command, saying it first; its exit code."""

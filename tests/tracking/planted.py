@@ -1,5 +1,7 @@
 """What the toy package says of itself, without a clock."""
 
+import os
+
 from . import grid
 
 SPREAD = (-0.03, -0.02, -0.01, 0.0, 0.0, 0.01, 0.02, 0.03)
@@ -22,13 +24,14 @@ class Planted:
 
 
 class Speed(Planted):
-    """With a spread, as times have."""
+    """With a spread, as times have, and slow where another kernel was asked for."""
 
     unit = "seconds"
 
     def track_train_step(self, _):
         """Seconds."""
-        return {"samples": [self.planted["seconds"] * (1 + part) for part in SPREAD], "number": 1}
+        seconds = self.planted["seconds"] * (2 if "OPENBLAS_CORETYPE" in os.environ else 1)
+        return {"samples": [seconds * (1 + part) for part in SPREAD], "number": 1}
 
 
 class Memory(Planted):

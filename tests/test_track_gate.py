@@ -1,0 +1,134 @@
+"""The gate where asv's detection sees nothing: short histories, several machines, parts that were not measured."""
+
+import json
+import math
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from harness.track.suite import find
+from history import History
+
+IMPORTED = "runs.RunsAccuracy.track_error"
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory):
+    """Five commits, of which the second and the last were not measured: memory falls, then rises above where it was;
+    the fourth costs accuracy. All by plain `asv run`, and the first one has an imported figure."""
+    made = History(tmp_path_factory.mktemp("gate") / "repository")
+    made.commit("Three cells")
+    made.commit("Change nothing")
+    made.commit("Slim lstm", ('"bytes": 4000', '"bytes": 3600'))
+    made.commit("Fatten lstm, break rnn", ('"bytes": 3600', '"bytes": 4400'), ('"error": 0.2', '"error": 0.3'))
+    made.commit("Change nothing again")
+    for k in (0, 2, 3):
+        done = made.asv("run", f"{made.commits[k]}^!" if k else made.commits[k])
+        assert done.returncode == 0, done.stdout + done.stderr
+    file = made.kept(made.commits[0])
+    stored = json.loads(file.read_text())
+    row = stored["results"][IMPORTED]
+    row[0] = [0.5] + [math.nan] * (math.prod(map(len, row[1])) - 1)
+    file.write_text(json.dumps(stored))
+    return made
+
+
+def check(history, since):
+    done = history.harness("track", "check", "--json", "--since", since)
+    answer = json.loads(done.stdout) if done.stdout else {"findings": []}
+    return done, {(row["machine"], row["kind"], row["benchmark"]) for row in answer["findings"]}, answer
+
+
+def machine(history):
+    return history.kept(history.commits[0]).parent
+
+
+LSTM, RNN = "planted.Memory.track_train_peak(lstm)", "planted.Accuracy.track_error(rnn)"
+
+
+def test_what_rises_again_is_found_in_a_history_of_three_and_a_gap_in_what_is_imported_is_nothing(history):
+    done, found, answer = check(history, history.commits[0])
+    assert done.returncode == 1
+    assert found == {(machine(history).name, "worse", LSTM), (machine(history).name, "worse", RNN)}
+    (row,) = (row for row in answer["findings"] if row["benchmark"] == LSTM)
+    assert (row["before"], row["after"], row["commit"]) == (4000, 4400, history.commits[3])
+
+
+def test_what_was_not_measured_is_said_with_what_is_judged_instead(history):
+    done, _, answer = check(history, history.commits[1])
+    assert (answer["against"], answer["commit"]) == (history.commits[0], history.commits[3])
+    assert f"note: HEAD was not measured, {history.commits[3][:8]} is judged" in done.stderr
+    assert f"note: {history.commits[1]} was not measured, {history.commits[0][:8]} is judged" in done.stderr
+
+
+def test_findings_of_several_machines_are_told_apart(history):
+    mine = machine(history)
+    other = shutil.copytree(mine, mine.with_name("other"))
+    try:
+        for file in other.iterdir():
+            text = file.read_text().replace(f'"machine": "{mine.name}"', '"machine": "other"')
+            file.write_text(text)
+        _, found, _ = check(history, history.commits[0])
+    finally:
+        shutil.rmtree(other)
+    assert found == {(name, "worse", curve) for name in (mine.name, "other") for curve in (LSTM, RNN)}
+
+
+def test_a_gate_with_nothing_to_judge_against_does_not_pass(history):
+    first = history.kept(history.commits[0])
+    aside = first.rename(first.with_suffix(".aside"))
+    try:
+        done, *_ = check(history, history.commits[1])
+    finally:
+        aside.rename(first)
+    assert done.returncode == 2
+    assert "found none" in done.stderr
+    assert f"harness track run {history.commits[1]}^!" in done.stderr
+
+
+def test_a_benchmark_that_fails_is_found_where_nothing_was_measured_before(history):
+    first, last = (history.kept(history.commits[k]) for k in (0, 3))
+    kept = first.read_text(), last.read_text()
+    other = last.with_name(last.name.replace("torch", "torch9"))
+    stored = json.loads(kept[1])
+    stored["env_name"] = stored["env_name"].replace("torch", "torch9")
+    stored["results"]["planted.Sizes.track_parameters"][0][0] = None
+    other.write_text(json.dumps(stored))
+    try:
+        _, found, _ = check(history, history.commits[0])
+    finally:
+        other.unlink()
+    assert (machine(history).name, "failed", "planted.Sizes.track_parameters(rnn, numpy)") in found
+
+
+def test_a_shallow_clone_is_said_with_what_mends_it(history, tmp_path):
+    history.git("clone", "--quiet", "--depth", "1", f"file://{history.root}", str(tmp_path / "clone"))
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "track", "check", "--since", "HEAD~1"],
+        cwd=tmp_path / "clone",
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "hint: git fetch --unshallow" in done.stderr
+
+
+def test_asv_compares_two_commits_by_its_own_commands(history):
+    two = [history.commits[k] for k in (2, 3)]
+    table = history.asv("compare", *two).stdout
+    assert [line for line in table.splitlines() if line.startswith("| +")]
+    done = history.asv("continuous", *two, "--bench", "planted.Memory")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "PERFORMANCE DECREASED" in done.stdout
+
+
+def test_asvs_own_results_are_no_uncommitted_change(history):
+    history.git("add", "--force", "results/asv")
+    history.git("-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--message", "Measured")
+    benchmarks = history.root / "results" / "asv" / "benchmarks.json"
+    benchmarks.write_text(benchmarks.read_text() + "\n")
+    assert find(history.root).is_clean()
+    (history.root / "toy.py").write_text("")
+    assert not find(history.root).is_clean()
