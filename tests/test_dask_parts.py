@@ -90,6 +90,20 @@ def test_what_rests_on_a_machine_goes_to_one_kind_and_a_timing_has_its_host_for_
     assert places.for_trial(trial("speed"), alone=True) is None, "the other worker is on the same host"
 
 
+def test_a_run_says_what_it_waits_for_when_the_machine_it_began_on_has_gone():
+    places = Places()
+    for one in (place("a", "h1", "x", 2), place("b", "h2", "y", 1)):
+        places.admit(one)
+    places.choose_machine()
+    assert not places.lacking()
+    del places.by_address["a"]
+    assert "one of the kind it began on" in places.lacking()
+    assert places.for_trial(trial("accuracy"), alone=False).address == "b"
+    assert places.for_trial(trial("memory"), alone=False) is None
+    del places.by_address["b"]
+    assert places.lacking() == "; waiting for another"
+
+
 def test_workers_whose_answers_would_rest_on_another_torch_are_told_apart():
     places = Places()
     for one in (place("a", "h1", "x", 2), place("b", "h2", "y", 1, torch="3")):

@@ -1,1 +1,1 @@
-"""Who runs trials: all cores of this machine, for now."""
+"""Who runs trials: the cores of this machine, or a cluster."""

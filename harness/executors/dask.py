@@ -176,7 +176,7 @@ class Dask:
     def _forget(self, address: str) -> Iterator[Told]:
         self._refused.pop(address, None)
         if self._places.by_address.pop(address, None):
-            yield Told(f"worker {address} has gone" + ("" if self._places else "; waiting for another"))
+            yield Told(f"worker {address} has gone{self._places.lacking()}")
 
     def _conclude(self, entry: _Running, answered: "Answered") -> Iterator[Told | Outcome]:
         """The outcome of a trial that came back, or did not."""
@@ -197,7 +197,8 @@ class Dask:
             self._places.by_address.pop(place.address, None)
             self._link.greet(place.address)
         elif place.failures == MOST_FAILURES and place.address in self._places.by_address:
-            yield self._refuse(place.address, [f"{MOST_FAILURES} trials in a row could not be run: {reason}"])
+            told = self._refuse(place.address, [f"{MOST_FAILURES} trials in a row could not be run: {reason}"])
+            yield Told(told.sentence + self._places.lacking())
         yield Outcome(
             request=entry.request,
             result=Result(status=Status.NO_RESULT, reason=f"there is no answer: {reason}", values={}),

@@ -1,6 +1,6 @@
 """Workers as the driver counts them: how many trials fit where, and which may go there."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,6 +104,14 @@ class Places:
         if self.machines:
             self.machines.setdefault(place.machine, place.facts)
 
+    def lacking(self) -> str:
+        """What trials will wait for, in words: any worker, or one of the run's machine; "" where nothing is lacking."""
+        if not self.by_address:
+            return "; waiting for another"
+        if self.machines and not self._of(next(iter(self.machines))):
+            return "; what rests on a machine (speed, memory, CUDA) waits for one of the kind it began on"
+        return ""
+
     def for_trial(self, trial: Trial, *, alone: bool) -> Place | None:
         """The worker with most room among those that may run it and have any; None where it must wait."""
         kind = next(iter(self.machines)) if rests_on_machine(trial) else None
@@ -115,7 +123,7 @@ class Places:
         ]
         return max(fit, key=lambda place: place.free_slots, default=None)
 
-    def _of(self, kind: str) -> Iterable[Place]:
+    def _of(self, kind: str) -> list[Place]:
         return [place for place in self.by_address.values() if place.machine == kind]
 
     def _deserted(self, host: str) -> bool:
