@@ -96,6 +96,16 @@ def test_every_wrong_task_is_caught(kind):
     assert [result for result in check_task(kind()) if result.is_bad]
 
 
+@pytest.mark.parametrize("kind", tasks.SHUFFLED, ids=lambda kind: kind.__name__)
+def test_targets_of_other_examples_are_warned_of(kind):
+    warned = [result.check for result in check_task(kind()) if result.outcome == Outcome.FAILED and not result.is_bad]
+    assert warned == ["answers belong to their questions"]
+
+
+def test_nobody_is_failed_for_targets_of_which_nothing_can_be_seen():
+    assert not [result for result in check_task(tasks.Parity()) if result.is_bad]
+
+
 def test_a_right_task_with_data_of_its_own_passes():
     bad = [r for r in check_task(tasks.Finite()) if r.is_bad and r.check != "the baseline has no memory"]
     assert not bad, lines(bad)

@@ -62,5 +62,6 @@ TASK = (
     ),
     Check("the baseline solves nothing", "Does the baseline's score miss the criterion?"),
     Check("one answer a question", "Have equal inputs equal targets?"),
+    Check("answers belong to their questions", "Has any target to do with its own input?", "warning"),
     Check("splits are apart", "Has a task with data of its own no test example in training or validation?"),
 )

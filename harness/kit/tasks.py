@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from harness.kit.belonging import answers_belong_to_their_questions
 from harness.kit.checks import TASK
 from harness.kit.examples import (
     DRAWN,
@@ -239,5 +240,6 @@ CLAIMS: Mapping[str, Claim] = {
     "the baseline has no memory": the_baseline_has_no_memory,
     "the baseline solves nothing": the_baseline_solves_nothing,
     "one answer a question": one_answer_a_question,
+    "answers belong to their questions": answers_belong_to_their_questions,
     "splits are apart": splits_are_apart,
 }

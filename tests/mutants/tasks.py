@@ -7,6 +7,8 @@ import numpy as np
 
 import harness
 from harness_adding import Adding
+from harness_copy_memory import CopyMemory
+from harness_seq2seq.addition import Addition
 
 MADE = []
 
@@ -138,6 +140,49 @@ class TargetConstant(Short):
     def batch(self, rng, size):
         found = super().batch(rng, size)
         return replace(found, target=np.ones_like(found.target))
+
+
+SHUFFLED = []
+"""Kinds whose examples have each other's targets: a warning, for no check can be sure."""
+
+
+def shuffled(kind):
+    SHUFFLED.append(kind)
+    return kind
+
+
+@shuffled
+class TargetsShuffled(Short):
+    def batch(self, rng, size):
+        found = super().batch(rng, size)
+        return replace(found, target=rng.permutation(found.target))
+
+
+@shuffled
+class TargetsOfTheNeighbour(CopyMemory):
+    def batch(self, rng, size):
+        found = super().batch(rng, size)
+        return replace(found, target=np.roll(found.target, 1, axis=1))
+
+
+@shuffled
+class InputsSorted(Addition):
+    def batch(self, rng, size):
+        found = super().batch(rng, size)
+        return replace(found, x=found.x[:, np.lexsort(found.x)])
+
+
+@dataclass(frozen=True)
+class Parity(Short):
+    """Whether the numbers above one half are odd in number: right, and nothing to be seen of it."""
+
+    def batch(self, rng, size):
+        found = super().batch(rng, size)
+        odd = (found.x[..., 0] > 0.5).sum(axis=0) % 2
+        return replace(found, target=odd.astype(np.float32)[:, None])
+
+    def baseline(self):
+        return {"mse": 0.25}
 
 
 @dataclass(frozen=True)
