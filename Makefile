@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run test lint proof faults docs cells example examples gpu-check clean
+.PHONY: run test lint proof faults docs commands cells example examples gpu-check clean
 
 run: $(VENV)/installed
 	$(BIN)/harness run --cells all
@@ -27,6 +27,10 @@ faults: $(VENV)/installed
 # The documentation as a site in .site, readable without a network; warnings are errors.
 docs: $(VENV)/installed cells
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# Types every command of the documentation as it stands there: half an hour.
+commands: $(VENV)/installed
+	$(BIN)/python -m pytest proof/test_commands.py -s
 
 # Writes what docs/cells.md says of the cells from the cells themselves.
 cells: $(VENV)/installed
