@@ -22,7 +22,7 @@ from harness.unroll import unroll
 
 CHECKED = 16
 """How many steps of the sequence are compared: a loop in Python takes about a tenth of a millisecond a step."""
-TRIES, ROUNDS = 4, 3
+TRIES, ROUNDS = 4, 5
 SUSPICIOUS = 2.0
 """New numbers may take so many times as long as those just seen, for caches and neighbours. It is a trick where all
 tries but one say so, in every round: a trick always shows, and what else runs on the machine does not."""
