@@ -28,8 +28,8 @@ class Cluster:
             time.sleep(0.01)
         self.address = json.loads(file.read_text())["address"]
 
-    def work(self, name: str, **variables: str) -> None:
-        self._start("worker", self.address, "--no-nanny", "--nthreads", "1", "--no-dashboard", **variables)
+    def work(self, name: str, *flags: str, **variables: str) -> None:
+        self._start("worker", self.address, "--no-nanny", "--nthreads", "1", "--no-dashboard", *flags, **variables)
         self.processes[name] = self.processes.pop("worker")
         self.started += 1
         while (self.folder / "worker.log").read_text().count("Registered to:") < self.started:

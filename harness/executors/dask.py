@@ -193,9 +193,10 @@ class Dask:
         except (ValueError, KeyError) as error:
             reason, plain = f"its answer was damaged on the way: {error}", {}
         place.failures += 1
-        if plain.get("stranger"):
-            self._places.by_address.pop(place.address, None)
-            self._link.greet(place.address)
+        if plain.get("stranger"):  # so say all trials it had: it is greeted once
+            if self._places.by_address.get(place.address) is place:
+                del self._places.by_address[place.address]
+                self._link.greet(place.address)
         elif place.failures == MOST_FAILURES and place.address in self._places.by_address:
             told = self._refuse(place.address, [f"{MOST_FAILURES} trials in a row could not be run: {reason}"])
             yield Told(told.sentence + self._places.lacking())

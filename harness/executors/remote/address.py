@@ -21,7 +21,7 @@ def scheduler_address(found: str) -> str:
     address = found if "://" in found else f"tcp://{found}"
     parts = urlsplit(address)
     try:
-        whole = bool(parts.hostname and parts.port)
+        whole = bool(parts.hostname and parts.port) and not (parts.path or parts.query or parts.fragment)
     except ValueError:
         whole = False
     if parts.scheme not in (*PLAIN, *ENCRYPTED) or not whole:

@@ -5,7 +5,6 @@ is asked again is the run's decision. Dask is never given more tasks than there 
 """
 
 import asyncio
-import logging
 import re
 import secrets
 from collections.abc import Coroutine, Iterable, Mapping
@@ -14,17 +13,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from distributed import Client
 from distributed.security import Security
 
-from harness.errors import HarnessError
 from harness.executors.remote import worker
 from harness.executors.remote.mailbox import Mailbox
 from harness.executors.remote.needs import Needs
 from harness.executors.remote.parcel import pack, unpack
+from harness.executors.remote.reach import CONNECT, client_of
 
-CONNECT, LOOK, FAREWELL = 10.0, 1.0, 10.0
-"""Seconds: to reach a scheduler; between two looks at who is there; for workers to end what is left."""
+LOOK, FAREWELL = 1.0, 10.0
+"""Seconds: between two looks at who is there; for workers to end what is left."""
 GONE = "its worker has gone"
 ADDRESS = re.compile(r"\w+://[^\s'\"<>,;]+")
 
@@ -71,6 +69,14 @@ class Broken:
 News = Came | Left | Looked | Answered | Broken
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Present:
+    """A worker that is there: its own folder, as Dask made it, and what is set when it is not there any more."""
+
+    folder: str
+    gone: asyncio.Event
+
+
 class _Alone(Exception):
     """Nobody is left to ask."""
 
@@ -79,17 +85,11 @@ class Link:
     """A connection to a scheduler. Raises HarnessError where none is made. `close` ends what runs for this run."""
 
     def __init__(self, address: str, needs: Needs, security: Security | None = None) -> None:
+        self._client: Any = client_of(address, security)
         self.run = secrets.token_hex(8)
         self._greeting = pack({"run": self.run, "files": needs.files, "tasks": needs.tasks, "device": needs.device})
         self._news: Mailbox[News] = Mailbox()
-        for name in ("distributed", "distributed.client"):  # what matters of it is told in our words
-            logging.getLogger(name).setLevel(logging.CRITICAL)
-        try:
-            self._client: Any = Client(address, timeout=CONNECT, set_as_default=False, security=security)
-        except (OSError, ValueError, TypeError) as error:  # TypeError: an encrypted address without a certificate
-            hint = "docs/scaling.md says how one is started, and where its certificate goes"
-            raise HarnessError(f"wanted a Dask scheduler at {address}, found none: {error}", hint=hint) from error
-        self._present: dict[str, asyncio.Event] = {}
+        self._present: dict[str, _Present] = {}
         self._greeted: set[str] = set()
         self._futures: dict[str, Any] = {}
         self._watch = self._on_loop(self._watching())
@@ -154,12 +154,12 @@ class Link:
 
     async def _submitted(self, key: str, parcel: bytes, address: str, resources: dict[str, int]) -> bytes:
         """The answer to a question. Raises whatever the cluster raises, ConnectionError where the worker has gone."""
-        gone = self._present.get(address)
-        if gone is None:
+        present = self._present.get(address)
+        if present is None:
             raise ConnectionError(GONE)
         options = {"key": key, "workers": [address], "resources": resources, "pure": False, "retries": 0}
         future = self._futures[key] = self._client.submit(worker.answer, parcel, **options)
-        answer, end = asyncio.ensure_future(_result(future)), asyncio.ensure_future(gone.wait())
+        answer, end = asyncio.ensure_future(_result(future)), asyncio.ensure_future(present.gone.wait())
         try:
             await asyncio.wait([answer, end], return_when=asyncio.FIRST_COMPLETED)
             if answer.done():
@@ -178,26 +178,34 @@ class Link:
         told = None
         while self._client.status == "running":
             try:
-                present = await asyncio.wait_for(self._client.nthreads(), CONNECT)
+                await self._look()
             except OSError:
                 break
-            for address in self._present.keys() - present.keys():
-                self._present.pop(address).set()
-                self._greeted.discard(address)
-                self._news.put(Left(address))
-            for address in present.keys() - self._present.keys():
-                self._present[address] = asyncio.Event()
-                self._on_loop(self._greet(address))
             looked = Looked(len(self._present), len(self._present) - len(self._greeted))
             if looked != told:
                 self._news.put(told := looked)
             await asyncio.sleep(LOOK)
         self._news.put(Broken())
 
+    async def _look(self) -> None:
+        """Who is there? One that came back between two looks, to the address it had, is known by its folder: it is
+        another one, and does not know what it was asked before.
+        """
+        found = await asyncio.wait_for(self._client.scheduler.identity(), CONNECT)
+        present = {address: worker["local_directory"] for address, worker in found["workers"].items()}
+        for address in [address for address, one in self._present.items() if one.folder != present.get(address)]:
+            self._present.pop(address).gone.set()
+            self._greeted.discard(address)
+            self._news.put(Left(address))
+        for address in present.keys() - self._present.keys():
+            self._present[address] = _Present(present[address], asyncio.Event())
+            self._on_loop(self._greet(address))
+
     async def _greet(self, address: str) -> None:
+        greeted = self._present.get(address)
         with suppress(OSError):  # without a scheduler: the watch says so
             told = await self._client.run(worker.greet, self._greeting, workers=[address], on_error="return")
-            if address in self._present:
+            if greeted and self._present.get(address) is greeted:
                 self._greeted.add(address)
                 self._news.put(Came(address, _introduction(told.get(address))))
 

@@ -7,8 +7,9 @@ travels in Dask's pickles.
 import asyncio
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import dask
@@ -66,13 +67,35 @@ async def greet(parcel: bytes, dask_worker: Worker) -> bytes:
 async def answer(parcel: bytes) -> bytes:
     """Answers one trial, one that is timed when it is this worker's turn on the machine; blocks nobody meanwhile."""
     asked, _ = unpack(parcel)
-    guest = get_worker().plugins.get(_name(asked["run"]))
+    worker = get_worker()
+    guest = worker.plugins.get(_name(asked["run"]))
     if not isinstance(guest, Guest):
         return pack({"failed": "its worker was started anew", "stranger": True})
-    turn, waited = ExitStack(), 0.0
-    if asked["question"]["trial"]["measure"] == "speed":
-        waited = await asyncio.to_thread(turn.enter_context(TimingTurn()).wait)
-    return await asyncio.wrap_future(guest.host.ask(asked["key"], asked["question"], turn, waited))
+    with ExitStack() as turn:
+        waited = 0.0
+        if asked["question"]["trial"]["measure"] == "speed":
+            waited = await _wait(turn.enter_context(TimingTurn()))
+        task = worker.state.tasks.get(asked["key"])
+        if task is None or task.state != "executing":
+            return pack({"failed": "nobody waits for it any more"})
+        answering = guest.host.ask(asked["key"], asked["question"], turn.pop_all(), waited)
+    return await asyncio.wrap_future(answering)
+
+
+async def _wait(turn: TimingTurn) -> float:
+    """Waits for a turn in a thread that keeps no process from its end: what it waits for may be anybody's timing."""
+    if turn.held:
+        return 0.0
+    loop = asyncio.get_running_loop()
+    waited: asyncio.Future[float] = loop.create_future()
+
+    def wait() -> None:
+        with suppress(OSError, RuntimeError):  # its task or its loop has ended meanwhile
+            seconds = turn.wait()
+            loop.call_soon_threadsafe(lambda: None if waited.done() else waited.set_result(seconds))
+
+    threading.Thread(target=wait, name="harness-turn", daemon=True).start()
+    return await waited
 
 
 async def part(parcel: bytes, dask_worker: Worker) -> None:
