@@ -29,3 +29,5 @@ class About:
             )
         if [type(self.title), type(self.version)] != [str, int]:
             raise HarnessError(f"wanted a title and a whole number as version of {self.name}, found {self!r}")
+        if not self.title.isprintable():
+            raise HarnessError(f"wanted a title of one line of {self.name}, found {self.title!r}")

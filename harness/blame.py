@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, in_a_line
 
 
 @contextmanager
@@ -15,9 +15,9 @@ def blamed(who: str) -> Iterator[None]:
         yield
     except HarnessError:
         raise
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(last.filename).name}, line {last.lineno}"
-        text = str(error).strip().splitlines()
-        what = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
-        raise HarnessError(f"{who} raised {what} ({where})", detail=traceback.format_exc()) from error
+        raise HarnessError(f"{who} raised {in_a_line(error)} ({where})", detail=traceback.format_exc()) from error

@@ -13,9 +13,9 @@ class HarnessError(Exception):
 
     def __init__(self, message: str, *, hint: str = "", detail: str = "") -> None:
         super().__init__(message)
-        self.message = message
-        self.hint = hint
-        self.detail = detail
+        self.message = visible(message)
+        self.hint = visible(hint)
+        self.detail = visible(detail)
 
     def __str__(self) -> str:
         return f"{self.message} (hint: {self.hint})" if self.hint else self.message
@@ -23,6 +23,25 @@ class HarnessError(Exception):
 
 class Lost(HarnessError):
     """What a run stood on has gone while it ran: nobody's mistake, and what was recorded is kept."""
+
+
+def visible(text: str) -> str:
+    """The text with every sign that no reader sees written out: what steers a terminal, turns the order of signs, or is
+    half of one. Lines, tabs and blanks stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(s if s.isprintable() or s in "\n\t\u00a0" else s.encode("unicode_escape").decode() for s in text)
+
+
+def in_a_line(error: BaseException) -> str:
+    """The type of somebody's error and the first line of its message, which may be none, or raise in its turn."""
+    name = type(error).__name__
+    try:
+        lines = str(error).strip().splitlines()
+    except Exception:  # noqa: BLE001 -- an error that is one even when it is told
+        return f"{name}: its message raises"
+    return visible(f"{name}: {lines[0] if lines else 'no message'}")
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> HarnessError:

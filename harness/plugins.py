@@ -19,7 +19,7 @@ from harness import hookspecs
 from harness.about import About
 from harness.backend import Backend
 from harness.cell import Cell
-from harness.errors import HarnessError, unknown
+from harness.errors import HarnessError, in_a_line, unknown
 from harness.options import configure, options_of
 from harness.spelling import Scalar, Spelling, parse
 from harness.task import Task
@@ -126,7 +126,9 @@ def load(files: Sequence[Path] = ()) -> Catalog:
             module = _import_file(source) if isinstance(source, Path) else importlib.import_module(source.value)
             plugin = Plugin(name=name, origin=origin, path=_source_path(module))
             found = _call_hooks(module, name)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 -- one of the two places: loading a plugin
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 -- one of the two places: loading a plugin
             missing.append(Missing(name=name, reason=_reason(error), trace=traceback.format_exc()))
             continue
         plugins.append(plugin)
@@ -216,5 +218,4 @@ def _without_clashes(kind: str, offers: dict[str, list[Entry[Any]]], missing: li
 
 
 def _reason(error: BaseException) -> str:
-    text = str(error) or "no message"
-    return text if isinstance(error, HarnessError) else f"{type(error).__name__}: {text.splitlines()[0]}"
+    return str(error) if isinstance(error, HarnessError) else in_a_line(error)

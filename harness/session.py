@@ -14,6 +14,7 @@ from harness.answered import Answered, read_answered
 from harness.basis import Bases
 from harness.description import Planned
 from harness.environment import private
+from harness.errors import visible
 from harness.events import Again, Event, Grown, Parked, Recorded
 from harness.executors.executor import Executor
 from harness.executors.stopping import Stopping
@@ -210,7 +211,7 @@ class Session:
     def _record(self, trial: Trial, status: Status, reason: str) -> Record:
         earlier = self.answers.get(trial.id) or self._earlier(trial)
         attempts = 1 + (earlier.attempts if earlier and not earlier.status.answers else 0)
-        basis, reason = self.bases.of(trial).digest, private(reason)[:1000]
+        basis, reason = self.bases.of(trial).digest, visible(private(reason))[:1000]
         own = self.description["facts"]["fingerprint"]
         return Record(trial=trial, status=status, basis=basis, reason=reason, attempts=attempts, machine=own)
 

@@ -1,6 +1,10 @@
 """Plugins that do their worst: each ends as what it is, nobody else is affected, and no process is left."""
 
+import inspect
 import os
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -10,9 +14,10 @@ from harness import plugins
 from harness.executors import local
 from harness.executors.stopping import Stopping
 from harness.isolation.client import ForkServer, environment
+from harness.isolation.family import family as members
 from harness.isolation.outcome import Outcome
-from harness.isolation.output import KEPT
-from harness.isolation.request import OUTPUT, Request
+from harness.isolation.output import TOLD
+from harness.isolation.request import Request
 from harness.record import Status
 from harness.settings import ModelSettings, TrainingSettings
 from harness.spelling import parse
@@ -25,24 +30,37 @@ MEMORY = 3 * 2**28
 EXPECTED = {
     "well": (Status.OK, ""),
     "raise": (Status.ERROR, "ValueError: a cell's own mistake"),
+    "raise_without_words": (Status.ERROR, "Wordless: its message raises"),
+    "raise_what_nobody_catches": (Status.ERROR, "GeneratorExit: a cell's own"),
+    "raise_half_a_sign": (Status.ERROR, r"ValueError: half a sign \ud800, and \x1b[31mred"),
     "sys_exit_0": (Status.NO_RESULT, "exit code 0 and no result"),
     "os_exit_0": (Status.NO_RESULT, "exit code 0 and no result"),
     "exit_3": (Status.EXIT, "exit code 3"),
+    "exit_beyond_numbers": (Status.EXIT, "exit code 3"),
     "exit_with_words": (Status.EXIT, "exit code 1"),
     "segfault": (Status.SIGNAL, "ended by SIGSEGV"),
     "abort": (Status.SIGNAL, "ended by SIGABRT"),
+    "real_time_signal": (Status.SIGNAL, "ended by signal 40"),
     "kill_its_group": (Status.SIGNAL, "ended by SIGKILL, from outside"),
     "hang": (Status.TIMEOUT, "no result within 1 s"),
     "hang_ignoring_term": (Status.TIMEOUT, "no result within 1 s"),
     "hold_gil": (Status.TIMEOUT, "no result within 1 s"),
     "stop_itself": (Status.TIMEOUT, "no result within 1 s"),
+    "stop_its_parent": (Status.TIMEOUT, "no result within 1 s"),
+    "fork_without_end": (Status.OK, ""),
     "leave_a_child": (Status.OK, ""),
     "leave_a_daemon": (Status.OK, ""),
     "shout": (Status.ERROR, "ValueError: after many words"),
     "print_nonsense": (Status.OK, ""),
     "forge": (Status.BAD_RESULT, "the result's checksum is wrong"),
+    "leave_a_pipe": (Status.BAD_RESULT, "no file of a result's size"),
+    "leave_a_folder": (Status.BAD_RESULT, "no file of a result's size"),
+    "leave_a_link": (Status.BAD_RESULT, "no file of a result's size"),
+    "leave_emptiness": (Status.BAD_RESULT, "no file of a result's size"),
+    "empty_its_folder": (Status.EXIT, "exit code 70"),
     "allocate": (Status.OOM, "MemoryError"),
     "allocate_shared": (Status.OOM, "GiB of memory, more than the 0.75 GiB it may"),
+    "allocate_by_children": (Status.OOM, "GiB of memory, more than the 0.75 GiB it may"),
     "not_a_number": (Status.DIVERGED, ""),
     "shapes": (Status.ERROR, ""),
     "types": (Status.ERROR, ""),
@@ -108,7 +126,7 @@ def test_nobody_is_left_but_the_server_and_then_nobody(hostile):
 
 def test_what_a_trial_does_to_its_own_process_changes_no_answer(hostile):
     answers = {how: outcome.result.answer for how, outcome in hostile[0].items() if outcome.result.status == Status.OK}
-    assert len(answers) == 9
+    assert len(answers) == 10
     assert set(answers.values()) == {answers["well"]}
 
 
@@ -116,20 +134,46 @@ def test_of_fifty_megabytes_printed_the_end_is_kept_and_no_more(hostile):
     shouted = hostile[0]["shout"]
     assert "ValueError: after many words" in shouted.output
     assert "words words" in shouted.output
-    assert len(shouted.output) <= 3000
-    assert (shouted.request.folder / OUTPUT).stat().st_size == KEPT
+    assert len(shouted.output) == TOLD
 
 
 def test_only_what_comes_from_outside_is_the_machines_fault(hostile):
     assert [how for how, outcome in hostile[0].items() if outcome.disturbed] == ["kill_its_group"]
 
 
-def test_a_killed_server_is_replaced_and_costs_only_what_it_ran(tmp_path):
-    requests = [request(tmp_path, "kill_its_parent"), *(request(tmp_path, "well", seed=seed) for seed in (1, 2))]
+def test_a_server_that_is_killed_or_stopped_for_ever_is_replaced_and_costs_only_what_it_ran(tmp_path, monkeypatch):
+    monkeypatch.setattr(local, "GRACE", 0.3)
+    monkeypatch.setattr(local, "UNHEARD", 0.3)
+    names = ("kill_its_parent", "stop_its_parent_for_ever")
+    misdeeds = [replace(request(tmp_path, how), timeout=1.0) for how in names]
+    requests = [*misdeeds, *(request(tmp_path, "well", seed=seed) for seed in (1, 2))]
     with Stopping() as stopping, ForkServer(environment(1)) as server:
         events = local.execute(server, requests, slots=1, stopping=stopping)
-        lost, *others = [event for event in events if isinstance(event, Outcome)]
-    assert lost.disturbed
-    assert lost.result.status == Status.SIGNAL
+        lost, late, *others = [event for event in events if isinstance(event, Outcome)]
+    assert (lost.result.status, lost.disturbed) == (Status.SIGNAL, True)
+    assert (late.result.status, late.disturbed) == (Status.TIMEOUT, False)
     assert [other.result.status for other in others] == [Status.OK, Status.OK]
     assert not family()
+
+
+def test_what_a_family_holds_is_found_however_deep_it_goes():
+    deep = """
+import os, sys
+for _ in range(99):
+    if os.fork():
+        os.wait()
+        os._exit(0)
+print(flush=True)
+sys.stdin.read()
+"""
+    command = [sys.executable, "-I", "-S", "-c", deep]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as first:
+        first.stdout.readline()
+        most = sys.getrecursionlimit()
+        sys.setrecursionlimit(len(inspect.stack(0)) + 60)
+        try:
+            found = [*members(first.pid)]
+        finally:
+            sys.setrecursionlimit(most)
+        first.stdin.close()
+    assert len(found) == 100

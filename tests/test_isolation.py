@@ -37,7 +37,10 @@ def test_forked_and_spawned_children_answer_alike(tmp_path):
     catalog = plugins.load([HOSTILE])
     requests = [_request(catalog, tmp_path / str(spawn), "well", spawn=spawn) for spawn in (False, True)]
     with Stopping() as stopping, ForkServer(environment(1)) as server:
-        events = list(execute(server, requests, slots=2, stopping=stopping))
+        events = []
+        for event in execute(server, requests, slots=2, stopping=stopping):
+            assert server.ready, "a trial's clock ran while the server imported"
+            events.append(event)
     answers = [event.result.answer for event in events if not isinstance(event, Started)]
     assert len(answers) == 2
     assert answers[0] == answers[1] != ""

@@ -55,34 +55,6 @@ def test_pandas_reads_the_lines(tmp_path, records):
     assert list(frame["id"]) == [record.id for record in records]
 
 
-def test_a_file_cut_at_any_byte_keeps_every_whole_line_and_takes_the_next(tmp_path, records):
-    whole = _write(tmp_path, records).read_bytes()
-    ends = [i + 1 for i, byte in enumerate(whole) if byte == ord("\n")]
-    path = tmp_path / "cut.jsonl"
-    for cut in range(0, len(whole), 7):
-        path.write_bytes(whole[:cut])
-        journal.repair(path)
-        appended = journal.Journal(path)
-        appended.append(records[2].to_plain())
-        appended.close()
-        complete = sum(end <= cut for end in ends)
-        # a line that lacks nothing but its newline is whole
-        complete += any(end == cut + 1 for end in ends)
-        assert _plain(path) == [*records[:complete], records[2]]
-
-
-def test_a_flipped_bit_costs_one_line_and_is_counted(tmp_path, records):
-    path = _write(tmp_path, records)
-    whole = path.read_bytes()
-    first_end = whole.index(b"\n")
-    for position in range(0, first_end, 11):
-        damaged = bytearray(whole)
-        damaged[position] ^= 1
-        path.write_bytes(damaged)
-        lines = journal.read(path)
-        assert (len(lines.intact), len(lines.damaged)) in {(2, 1), (2, 2)}
-
-
 def test_damaged_lines_are_set_aside_not_deleted(tmp_path, records):
     path = _write(tmp_path, records)
     path.write_bytes(b"nonsense\n" + path.read_bytes())

@@ -23,7 +23,7 @@ RECORDED = 3
 
 @dataclass(frozen=True)
 class Depth:
-    """Every so many-th place is tried; what the disk holds after a crash is drawn so often."""
+    """Every so many-th place is tried, for an error every one; what the disk holds after a crash is drawn so often."""
 
     stride: int
     draws: int
@@ -35,7 +35,8 @@ class Depth:
     def injections(self, fault, calls):
         """At which call, and with which seed: only a crash depends on what is drawn."""
         draws = self.draws if fault == "crash" else 1
-        return [(at, 1000 * at + draw) for at in self.places(calls) for draw in range(draws)]
+        places = range(calls) if fault == "error" else self.places(calls)
+        return [(at, 1000 * at + draw) for at in places for draw in range(draws)]
 
 
 @pytest.fixture
@@ -134,11 +135,11 @@ def test_merging_and_removing_on_a_failing_disk_lose_nothing_else(fault, tmp_pat
     print(f"{fault} while merging and removing: {len(depth.injections(fault, calls))} injections, 0 lost")
 
 
-def test_a_journal_cut_at_any_byte_keeps_every_whole_line(tmp_path, depth):
+def test_a_journal_cut_at_any_byte_keeps_every_whole_line_and_takes_the_next(tmp_path):
     records = some_records(RECORDED)
     lines = [journal.line_of(record.to_plain()) for record in records]
     whole, path = b"".join(lines), tmp_path / RECORDS
-    for cut in depth.places(len(whole) + 1):
+    for cut in range(len(whole) + 1):
         path.write_bytes(whole[:cut])
         journal.repair(path)
         writer = journal.Journal(path)
@@ -149,14 +150,14 @@ def test_a_journal_cut_at_any_byte_keeps_every_whole_line(tmp_path, depth):
         read = journal.read(path)
         assert read.intact == [*(record.to_plain() for record in records[:complete]), {"next": cut}], f"cut at {cut}"
         assert not read.damaged
-    print(f"cut: {len(depth.places(len(whole) + 1))} injections, 0 lost")
+    print(f"cut: {len(whole) + 1} injections, 0 lost")
 
 
 def test_a_bit_flipped_in_any_byte_is_noticed_and_costs_no_other_line(tmp_path, depth):
     draw = random.Random(SEED)
     plains = [record.to_plain() for record in some_records(RECORDED)]
     whole, path = b"".join(map(journal.line_of, plains)), tmp_path / RECORDS
-    for place in depth.places(len(whole)):
+    for place in range(len(whole)):
         bit = draw.randrange(8)
         flipped = bytearray(whole)
         flipped[place] ^= 1 << bit
@@ -166,9 +167,10 @@ def test_a_bit_flipped_in_any_byte_is_noticed_and_costs_no_other_line(tmp_path, 
         hit = 2 if whole[place] == ord("\n") and place + 1 < len(whole) else 1
         assert len(read.intact) >= RECORDED - hit, f"bit {bit} of byte {place}, seed {SEED}"
         assert read.damaged or read.intact == plains
-        repaired = journal.repair(path)
-        assert (repaired, journal.read(path).intact) == (len(read.damaged), read.intact)
-    print(f"bit flipped: {len(depth.places(len(whole)))} injections, seed {SEED}, 0 lost unnoticed")
+        if place in depth.places(len(whole)):
+            repaired = journal.repair(path)
+            assert (repaired, journal.read(path).intact) == (len(read.damaged), read.intact)
+    print(f"bit flipped: {len(whole)} injections, seed {SEED}, 0 lost unnoticed")
 
 
 def test_a_second_writer_is_refused_at_every_moment_and_harms_nothing(tmp_path, arrays, monkeypatch):

@@ -20,6 +20,8 @@ from harness.scratch import scratch
 
 GRACE = 3.0
 """Seconds between the request to end and the end."""
+UNHEARD = 30.0
+"""Seconds after which a server is ended that does not tell of a trial's end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +77,19 @@ def execute(
 ) -> Iterator[Started | Waiting | Outcome]:
     """Runs requests on a fork server, `slots` at a time; yields what begins and what ends.
 
-    Requests are taken as slots become free. Between events it sleeps in one `select`, or, for a trial that is timed,
+    Requests are taken as slots become free, once the server is ready: no clock runs while it imports. Between events it
+    sleeps in one `select`, or, for a trial that is timed,
     until it is this process's turn. Once `stopping` drains, nothing new begins and what is timed is given up,
     unreported; once it aborts, it returns and nothing more is reported: what runs ends with the server.
     """
     waiting = iter(requests)
     with closing(Children(server)) as children:
         while True:
-            while len(children) < slots and not stopping.draining and (request := next(waiting, None)):
+            room = server.ready and not stopping.draining
+            while room and len(children) < slots and (request := next(waiting, None)):
                 yield from _begin(children, request, stopping)
-            if not children:
+                room = not stopping.draining
+            if not children and (server.ready or stopping.draining):
                 return
             ready = wait([children.fileno(), stopping.fileno()], children.patience())
             if stopping.fileno() in ready:
@@ -125,7 +130,7 @@ class _Running:
     kills: int
     began: float
     deadline: float
-    killed: bool = False
+    killed: int = 0
     given_up: bool = False
 
 
@@ -175,12 +180,17 @@ class Children:
                 self._server.kill(path, signal.SIGKILL)
 
     def enforce_deadlines(self) -> None:
-        """Asks what is late to end; later ends it."""
+        """Asks what is late to end; later ends it; and where nothing is heard of that, ends the server itself."""
         now = time.monotonic()
         for path, entry in self._running.items():
-            if now >= entry.deadline:
-                self._server.kill(path, signal.SIGKILL if entry.killed else signal.SIGTERM)
-                entry.killed, entry.deadline = True, now + GRACE
+            if now < entry.deadline:
+                continue
+            if entry.killed > 1:
+                self._server.end()
+                return
+            self._server.kill(path, signal.SIGKILL if entry.killed else signal.SIGTERM)
+            entry.deadline = now + (UNHEARD if entry.killed else GRACE)
+            entry.killed += 1
 
     def close(self) -> None:
         """Ends the turns of what still runs; the trials end with their server."""
@@ -193,7 +203,7 @@ def _conclude(entry: _Running, child: Ended) -> Outcome:
         entry.request,
         child,
         time.monotonic() - entry.began,
-        killed=entry.killed,
+        killed=entry.killed > 0,
         starved=kernel_kills() > entry.kills,
         waited=entry.waited,
     )

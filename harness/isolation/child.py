@@ -5,11 +5,12 @@ import sys
 import tempfile
 import traceback
 from contextlib import suppress
+from os import _exit  # ours, whatever a plugin makes of os._exit
 from pathlib import Path
 from typing import Any, NoReturn
 
 from harness.bench.serving import is_out_of_memory
-from harness.errors import HarnessError
+from harness.errors import HarnessError, in_a_line
 from harness.isolation.request import PRIVATE, Request, write_result
 from harness.record import Answer, Status
 
@@ -27,7 +28,7 @@ def leave(code: int) -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
     finally:
-        os._exit(code)
+        _exit(code & 0xFF)
 
 
 def _stand_in(folder: Path) -> None:
@@ -44,17 +45,24 @@ def _answer(request: Request) -> Answer:
 
         catalog = plugins.load(request.plugin_files)
         answer: Any = measure(request.trial, Context(catalog=catalog, folder=request.folder))
-    except HarnessError as error:
-        return Answer(values={}, status=Status.ERROR, reason=str(error))
-    except Exception as error:  # noqa: BLE001 -- one of the two places: ending a trial
+    except SystemExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 -- one of the two places: ending a trial
+        if type(error) is HarnessError:
+            return Answer(values={}, status=Status.ERROR, reason=str(error))
         with suppress(OSError, ValueError):  # its output may be closed
             traceback.print_exc()
-        status = Status.OOM if is_out_of_memory(error) else Status.ERROR
-        text = str(error).strip().splitlines()
-        return Answer(values={}, status=status, reason=f"{type(error).__name__}: {text[0] if text else 'no message'}")
+        return Answer(values={}, status=_status(error), reason=in_a_line(error))
     if isinstance(answer, Answer):
         return answer
     return Answer(values={}, status=Status.BAD_RESULT, reason=f"wanted an Answer, found {type(answer).__name__}")
+
+
+def _status(error: BaseException) -> Status:
+    with suppress(Exception):  # its message may raise
+        if is_out_of_memory(error):
+            return Status.OOM
+    return Status.ERROR
 
 
 if __name__ == "__main__":

@@ -25,11 +25,18 @@ def environment(threads: int) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A child that has ended: its request file, its wait status, the bytes it was killed for holding, or 0."""
+    """A child that has ended: its request file, its wait status, the bytes it was killed for holding, or 0, and the
+    end of what it printed.
+    """
 
     request: Path
     status: int
     held: int = 0
+    output: str = ""
+
+
+FAREWELL = 20.0
+"""Seconds a server has to end all that descends from it."""
 
 
 class ForkServer:
@@ -58,6 +65,20 @@ class ForkServer:
     def __exit__(self, *_: object) -> None:
         self._channel.close()
         self._process.terminate()  # heard only while it still imports, when nothing runs yet
+        self._process.send_signal(signal.SIGCONT)  # a trial may have stopped it
+        try:
+            self._process.wait(FAREWELL)
+        except subprocess.TimeoutExpired:
+            self.end()
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has imported what trials need; until then it starts none."""
+        return self._ready
+
+    def end(self) -> None:
+        """Ends a server that does not answer; what it ran ends with it, and is heard of as killed from outside."""
+        self._process.kill()
         self._process.wait()
 
     def fileno(self) -> int:
@@ -70,8 +91,9 @@ class ForkServer:
         self._send({"run": str(request)})
 
     def kill(self, request: Path, number: signal.Signals) -> None:
-        """Signals the whole session of a running trial."""
+        """Signals the whole session of a running trial; a server that a trial has stopped goes on."""
         self._send({"kill": str(request), "signal": int(number)})
+        self._process.send_signal(signal.SIGCONT)
 
     def ended(self) -> list[Ended]:
         """The trials that have ended since; blocks until there is something to read.
@@ -86,7 +108,7 @@ class ForkServer:
         *lines, self._buffer = (self._buffer + received).split(b"\n")
         self._ready = True
         answers = [json.loads(line) for line in lines]
-        ended = [Ended(Path(a["ended"]), a["status"], a["held"]) for a in answers if "ended" in a]
+        ended = [Ended(Path(a["ended"]), a["status"], a["held"], a["output"]) for a in answers if "ended" in a]
         self._running -= {child.request for child in ended}
         return ended
 

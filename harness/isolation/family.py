@@ -34,10 +34,11 @@ def children(pid: int) -> list[int]:
 
 
 def family(pid: int) -> Iterator[int]:
-    """The process and its descendants."""
-    yield pid
-    for child in children(pid):
-        yield from family(child)
+    """The process and its descendants, however deep they go."""
+    found = [pid]
+    while found:
+        yield (one := found.pop())
+        found += children(one)
 
 
 def held_bytes(pid: int, limit: int) -> int:

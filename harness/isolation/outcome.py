@@ -5,13 +5,11 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.arrays import is_sound
 from harness.isolation.client import Ended
 from harness.isolation.limits import gibibytes
-from harness.isolation.request import ARRAYS, OUTPUT, Request, Result, read_result
+from harness.isolation.request import ARRAYS, Request, Result, read_result
 from harness.record import Status
-
-OUTPUT_KEPT = 3000
-"""Characters of the end of a trial's output that its record keeps; the line stays below 8 KB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +37,12 @@ def conclude(request: Request, ended: Ended, seconds: float, *, killed: bool, st
     `killed`: the runner ended it at its deadline. `starved`: the kernel killed somebody meanwhile for want of memory.
     """
     result = _result(request, ended, killed=killed, starved=starved)
-    arrays = request.folder / ARRAYS
     return Outcome(
         request=request,
         result=result,
-        output="" if result.status == Status.OK else _tail(request.folder / OUTPUT),
+        output="" if result.status == Status.OK else ended.output,
         seconds=seconds,
-        arrays=arrays if result.arrays_sha256 and arrays.exists() else None,
+        arrays=request.folder / ARRAYS if result.arrays_sha256 else None,
         waited=waited,
         disturbed=_killed_from_outside(ended) and not killed,
     )
@@ -63,9 +60,11 @@ def _result(request: Request, ended: Ended, *, killed: bool, starved: bool) -> R
     if killed:
         return _failure(Status.TIMEOUT, f"no result within {request.timeout:g} s")
     if code < 0:
-        return _ended_by(signal.Signals(-code), starved=starved)
+        return _ended_by(-code, starved=starved)
     try:
         result = read_result(request.folder)
+        if result and result.arrays_sha256 and not is_sound(request.folder / ARRAYS, result.arrays_sha256):
+            raise ValueError("the checksum of the result's arrays is wrong")
     except ValueError as error:
         return _failure(Status.BAD_RESULT, str(error))
     if code != 0:
@@ -73,9 +72,10 @@ def _result(request: Request, ended: Ended, *, killed: bool, starved: bool) -> R
     return result or _failure(Status.NO_RESULT, "left with exit code 0 and no result")
 
 
-def _ended_by(number: signal.Signals, *, starved: bool) -> Result:
+def _ended_by(number: int, *, starved: bool) -> Result:
     if number != signal.SIGKILL:
-        return _failure(Status.SIGNAL, f"ended by {number.name}")
+        names = {one.value: one.name for one in signal.Signals}  # the real-time ones have none
+        return _failure(Status.SIGNAL, f"ended by {names.get(number, f'signal {number}')}")
     if starved:
         return _failure(Status.OOM, "killed by the kernel: the machine ran out of memory")
     return _failure(Status.SIGNAL, "ended by SIGKILL, from outside")
@@ -83,11 +83,3 @@ def _ended_by(number: signal.Signals, *, starved: bool) -> Result:
 
 def _failure(status: Status, reason: str) -> Result:
     return Result(status=status, reason=reason, values={})
-
-
-def _tail(path: Path) -> str:
-    if not path.exists():
-        return ""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 4 * OUTPUT_KEPT))
-        return file.read().decode("utf-8", "replace")[-OUTPUT_KEPT:]

@@ -1,10 +1,11 @@
 """Where a trial's output goes: through a pipe, of which only the end is kept."""
 
 import os
-from pathlib import Path
 
-KEPT = 16 * 1024
-"""Bytes of the end that are kept, however much is printed."""
+from harness.errors import visible
+
+KEPT, TOLD = 16 * 1024, 3000
+"""Bytes of the end that are kept, however much is printed; and the characters of them that are told."""
 _CHUNK, _MOST_CHUNKS = 64 * 1024, 32
 
 
@@ -31,13 +32,14 @@ class Tail:
         self._kept = (self._kept + chunk)[-KEPT:]
         return bool(chunk)
 
-    def close(self, path: Path) -> None:
-        """Takes what is still in the pipe and writes the end of it all to a file."""
+    def close(self) -> str:
+        """Takes what is still in the pipe and gives the end of it all as text; a record's line stays below 8 KB."""
         for _ in range(_MOST_CHUNKS):
             if not self.read():
                 break
         os.close(self._descriptor)
-        path.write_bytes(self._kept)
+        text = self._kept.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+        return visible(text)[-TOLD:]
 
 
 def redirect_output(descriptor: int) -> None:

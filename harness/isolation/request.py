@@ -11,9 +11,11 @@ from harness import canonical
 from harness.record import Answer, Measured, Status
 from harness.trial import Trial
 
-REQUEST, RESULT, ARRAYS, OUTPUT = "request.json", "result.json", "arrays.npz", "output.txt"
+REQUEST, RESULT, ARRAYS = "request.json", "result.json", "arrays.npz"
 PRIVATE = "private"
 """The folder in which a trial stands and puts what it needs for a while."""
+LONGEST = 2**24
+"""Bytes of a result at most: values and reasons take a few thousand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,16 +141,21 @@ def write_result(folder: Path, answer: Answer) -> None:
 
 
 def read_result(folder: Path) -> Result | None:
-    """What the child left, or None where it left nothing. Raises ValueError for anything but an intact result."""
+    """What the child left, or None where it left nothing. Raises ValueError for anything but an intact result.
+
+    A pipe, a device or terabytes of nothing may lie in its place: what is read is a file of a result's size.
+    """
     path = folder / RESULT
-    if not path.exists():
+    if not path.exists() and not path.is_symlink():
         return None
+    if not path.is_file() or path.stat().st_size > LONGEST:
+        raise ValueError("the result is not of its form: no file of a result's size")
     try:
         envelope: dict[str, Any] = json.loads(path.read_text("utf-8"))
         if envelope["sha256"] != _checksum(envelope["data"]):
             raise ValueError("the result's checksum is wrong")
         return Result.from_plain(canonical.loads(envelope["data"]))
-    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"the result is not of its form: {type(error).__name__} {error}") from error
 
 

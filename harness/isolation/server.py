@@ -2,8 +2,9 @@
 
 Started as `python -m harness.isolation.server SOCKET PARENT`, with the environment of trials. It says {"ready": true},
 reads one JSON line a command from the socket, {"run": request file} or {"kill": request file, "signal": n}, and answers
-{"ended": request file, "status": wait status, "held": bytes it was killed for, or 0}. It sleeps in one `select`; when
-the socket closes it ends its children and all that descend from them.
+{"ended": request file, "status": wait status, "held": bytes it was killed for, or 0, "output": the end of what it
+printed}. It sleeps in one `select`; when the socket closes it ends its children and all that descend from them. It
+writes no file: what lies in a trial's folder is the trial's.
 """
 
 import contextlib
@@ -24,11 +25,13 @@ from harness.bench.lifetime import die_with_parent
 from harness.isolation.family import adopt_orphans, end_all, held_bytes, kill_abandoned, signal_session
 from harness.isolation.limits import restrict
 from harness.isolation.output import Tail, redirect_output
-from harness.isolation.request import OUTPUT, REQUEST, Request
+from harness.isolation.request import REQUEST, Request
 
 MEASURES = ("accuracy", "conformance", "memory", "speed")
 LAZY = ("torch._dynamo", "torch._inductor.config", "memray")
 """What torch imports at the first optimiser step, over a second of it, and what only some measures import."""
+NOT_STARTED = os.EX_OSERR << 8
+"""The wait status of what could not be started."""
 WATCH = 0.5
 """Seconds between two looks at what trials hold in memory; nobody looks while something is timed."""
 
@@ -47,6 +50,7 @@ def preload() -> None:
 
 @dataclass(slots=True)
 class _Child:
+    path: str
     request: Request
     output: Tail
     held: int = 0
@@ -67,6 +71,14 @@ class Server:
     def serve(self) -> None:
         """Runs until the other side closes the socket, then ends every descendant; no SIGTERM comes before that."""
         self._tell({"ready": True})
+        try:
+            self._listen()
+        finally:
+            for pid in self._running:
+                signal_session(pid, signal.SIGKILL)
+            end_all()
+
+    def _listen(self) -> None:
         while True:
             ready = [key.fileobj for key, _ in self._selector.select(self._patience())]
             for tail in ready:
@@ -75,15 +87,12 @@ class Server:
             if self._wake in ready:
                 os.read(self._wake, 4096)
             if self._channel in ready and not self._hear():
-                break
+                return
             self._reap()
             if not kill_abandoned(self._running):  # a trial has ended when nothing is left of it
                 self._tell(*self._ended)
                 self._ended.clear()
             self._watch()
-        for pid in self._running:
-            signal_session(pid, signal.SIGKILL)
-        end_all()
 
     def _patience(self) -> float | None:
         watched = any(child.request.watched for child in self._running.values())
@@ -104,15 +113,28 @@ class Server:
 
     def _obey(self, command: dict[str, Any]) -> None:
         if "run" in command:
-            request = Request.read(Path(command["run"]))
-            reading, writing = os.pipe()
-            child = _Child(request, Tail(reading))
-            self._selector.register(child.output, selectors.EVENT_READ)
-            self._running[_fork(request, writing)] = child
+            try:
+                self._run(command["run"])
+            except (OSError, ValueError) as error:  # no process to be had, or its request is gone
+                told = f"could not be started: {error}"
+                self._ended.append({"ended": command["run"], "status": NOT_STARTED, "held": 0, "output": told})
             return
         for pid, child in self._running.items():
             if child.request.folder == Path(command["kill"]).parent:
                 signal_session(pid, command["signal"])
+
+    def _run(self, path: str) -> None:
+        request = Request.read(Path(path))
+        reading, writing = os.pipe()
+        try:
+            pid = _fork(request, writing)
+        except OSError:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
+        child = self._running[pid] = _Child(path, request, Tail(reading))
+        self._selector.register(child.output, selectors.EVENT_READ)
 
     def _reap(self) -> None:
         """Buries the dead, and notes which were trials."""
@@ -126,9 +148,8 @@ class Server:
             if child := self._running.pop(pid, None):
                 with contextlib.suppress(KeyError):  # it had closed its output before
                     self._selector.unregister(child.output)
-                child.output.close(child.request.folder / OUTPUT)
-                path = str(child.request.folder / REQUEST)
-                self._ended.append({"ended": path, "status": status, "held": child.held})
+                told = {"held": child.held, "output": child.output.close()}
+                self._ended.append({"ended": child.path, "status": status} | told)
 
     def _watch(self) -> None:
         """Kills a trial whose processes hold more than it may."""
@@ -159,7 +180,6 @@ def _fork(request: Request, output: int) -> int:
     server = os.getpid()
     pid = os.fork()
     if pid:
-        os.close(output)
         return pid
     code = 70
     try:
@@ -183,9 +203,12 @@ def _fork(request: Request, output: int) -> int:
     except BaseException:  # noqa: BLE001 -- nothing may climb into the server's loop out of a forked child
         traceback.print_exc()
     finally:
-        from harness.isolation.child import leave
+        try:
+            from harness.isolation.child import leave
 
-        leave(code)
+            leave(code)
+        finally:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

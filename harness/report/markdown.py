@@ -10,7 +10,11 @@ from harness.store import RunView
 
 def as_markdown(run: RunView, figures: Iterable[Path], folder: Path, content: Content) -> str:
     """The page; the figures are linked by their path from `folder`."""
-    parts = [f"# {run.grid.get('title') or run.name}", f"Run `{run.name}`. {_machine(run.facts)}", "## Findings"]
+    parts = [
+        f"# {_escape(str(run.grid.get('title') or run.name))}",
+        f"Run `{run.name}`. {_machine(run.facts)}",
+        "## Findings",
+    ]
     parts.append("\n".join(f"- {_escape(sentence)}" for sentence in content.sentences))
     parts += [f"![{path.stem.replace('_', ' ')}]({path.relative_to(folder).as_posix()})" for path in figures]
     parts.append("## Tables")

@@ -5,6 +5,7 @@ import itertools
 import mmap
 import os
 import random
+import shutil
 import signal
 import sys
 import threading
@@ -19,6 +20,15 @@ import harness
 
 def mistake():
     raise ValueError("a cell's own mistake")
+
+
+class Wordless(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+def throw(error):
+    raise error
 
 
 def hang():
@@ -73,6 +83,44 @@ def forge():
     os._exit(0)
 
 
+def empty_its_folder():
+    shutil.rmtree(Path("..").resolve())
+
+
+def leave_as_result(make):
+    make(Path("..", "result.json"))
+    os._exit(0)
+
+
+def stop_its_parent():
+    os.kill(os.getppid(), signal.SIGSTOP)
+    time.sleep(600)
+
+
+def stop_its_parent_for_ever():
+    while True:
+        os.kill(os.getppid(), signal.SIGSTOP)
+
+
+def fork_without_end():
+    """Each generation leaves as soon as it has the next: who hunts for them finds most of them gone."""
+    if os.fork():
+        return
+    while True:
+        if os.fork():
+            os._exit(0)
+        os.setsid()
+
+
+def allocate_by_children():
+    while True:
+        if os.fork() == 0:
+            kept = bytearray(2**26)
+            time.sleep(600)
+            del kept
+        time.sleep(0.02)
+
+
 def allocate():
     kept = []
     while True:
@@ -96,6 +144,7 @@ def change_everything():
     os.environ["OMP_NUM_THREADS"] = "64"
     for number in (signal.SIGINT, signal.SIGALRM, signal.SIGCHLD, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
+    torch.set_num_threads(2)
     torch.manual_seed(666)
     random.seed(666)
     np.random.seed(666)  # noqa: NPY002 -- a plugin does
@@ -142,6 +191,15 @@ MISDEEDS = {
     "exit_with_words": lambda: sys.exit("no more"),
     "segfault": lambda: ctypes.string_at(0),
     "abort": os.abort,
+    "raise_without_words": lambda: throw(Wordless()),
+    "raise_what_nobody_catches": lambda: throw(GeneratorExit("a cell's own")),
+    "raise_half_a_sign": lambda: throw(ValueError("half a sign \ud800, and \x1b[31mred")),
+    "exit_beyond_numbers": lambda: sys.exit(10**30 + 3),
+    "real_time_signal": lambda: os.kill(os.getpid(), 40),
+    "leave_a_pipe": lambda: leave_as_result(os.mkfifo),
+    "leave_a_folder": lambda: leave_as_result(os.mkdir),
+    "leave_a_link": lambda: leave_as_result(lambda path: path.symlink_to("/dev/zero")),
+    "leave_emptiness": lambda: leave_as_result(lambda path: (path.touch(), os.truncate(path, 2**33))),
     "stop_itself": lambda: os.kill(os.getpid(), signal.SIGSTOP),
     "kill_its_group": lambda: os.killpg(0, signal.SIGKILL),
     "kill_its_parent": lambda: (os.kill(os.getppid(), signal.SIGKILL), time.sleep(600)),
