@@ -4,6 +4,7 @@ import json
 import math
 import os
 import re
+import socket
 import sys
 
 import pytest
@@ -160,10 +161,14 @@ def test_a_failing_benchmark_fails_the_gate_and_one_without_a_figure_too(history
     history.git("checkout", "--quiet", "-b", "broken")
     try:
         broken = history.commit(
-            "Lose lstm, break gru", ('    "lstm"', '    "elman"'), ('"error": 0.05}', '"error": None}')
+            "Lose lstm, break gru",
+            ('    "lstm"', '    "elman"'),
+            ('"error": 0.05}', '"error": None}'),
+            ('"seconds": 3.9e-3', '"seconds": None'),
         )
         assert history.harness("track", "run").returncode == 2
         code, where, rows = found(history, "--since", "main")
+        _, _, longer = found(history, "--since", history.commits[0])
     finally:
         history.git("checkout", "--quiet", "main")
     lost = [f"{n}(lstm)" for n in ("Accuracy.track_error", "Memory.track_train_peak", "Speed.track_train_step")]
@@ -172,8 +177,11 @@ def test_a_failing_benchmark_fails_the_gate_and_one_without_a_figure_too(history
     assert {commit for _, commit in where} == {broken}
     assert {(row["kind"], row["benchmark"]) for row in rows} == {
         ("failed", "planted.Accuracy.track_error(gru)"),
+        ("failed", "planted.Speed.track_train_step(gru)"),
         *(("gone", f"planted.{name}") for name in lost),
     }
+    kinds = {row["kind"] for row in longer if row["benchmark"] == "planted.Speed.track_train_step(gru)"}
+    assert kinds == {"worse", "failed"}, "what was slow before it failed"
 
 
 def test_axes_grow_at_their_end_only(history):
@@ -189,6 +197,37 @@ def test_axes_grow_at_their_end_only(history):
         assert "wanted at most 8 cells" in many.stderr
     finally:
         path.write_text(kept)
+
+
+@pytest.mark.parametrize("text", ['{"cells": ["rnn"', '{"cells": "rnn"}', "[]", None])
+def test_axes_that_are_none_are_said_before_asv_trips_over_them(history, text):
+    path = history.root / "benchmarks" / "grid.json"
+    kept = path.read_text()
+    path.write_text(text) if text else path.unlink()
+    try:
+        done = history.harness("track", "run")
+    finally:
+        path.write_text(kept)
+    assert done.returncode == 2
+    assert "wanted the axes of the suite" in done.stderr
+    assert "hint: git checkout benchmarks/grid.json" in done.stderr
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_benchmarks_are_chosen_without_a_range_and_by_either_spelling(history):
+    done = history.harness("track", "run", "--bench=nothing")
+    assert "+ asv run 'HEAD^!' --record-samples --skip-existing-successful --bench=nothing\n" in done.stderr
+    assert done.returncode == 1
+
+
+def test_a_port_that_is_taken_is_said_before_pages_are_drawn(history):
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        done = history.harness("dashboard", "--port", str(taken.getsockname()[1]))
+    assert done.returncode == 2
+    assert "hint: harness dashboard" in done.stderr
+    assert len(done.stderr.splitlines()) == 2
 
 
 @pytest.mark.parametrize(
