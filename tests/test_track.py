@@ -114,6 +114,15 @@ def test_the_pages_load_nothing_from_elsewhere(history):
     assert not [name for name in loaded if not (folder / name).exists() and name != "regressions.xml"]
 
 
+def test_a_commit_leads_to_its_day_and_subject(history):
+    assert history.harness("dashboard", "--no-serve").returncode == 0
+    page = (history.root / ".asv" / "html" / "commits.html").read_text()
+    row = f'<tr id="{history.commits[2][:8]}">.*<td>2030-01-01<td>Add mgu, before the others'
+    assert re.search(row, page)
+    assert page.count("<tr ") == len(history.commits)
+    assert "//" not in page
+
+
 @pytest.fixture(scope="module")
 def pages(history, tmp_path_factory):
     """Opens a page of the published history in a browser that reaches no other machine."""
@@ -147,7 +156,7 @@ def test_a_graph_is_drawn(pages, name):
 
 def test_the_regressions_are_listed_with_their_commits(history, pages):
     page = pages("/regressions")
-    assert all(history.commits[k][:8] in page.text for k in (1, 3, 4))
+    assert all(f'href="commits.html#{history.commits[k][:8]}"' in page.text for k in (1, 3, 4))
     assert len(page.hosts) == 1
 
 

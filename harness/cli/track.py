@@ -64,7 +64,7 @@ def run(ctx: click.Context, span: str, arguments: tuple[str, ...], again: bool) 
     found.check_span(span)
     axes.read(found.axes)
     if not found.is_clean():
-        tell("note: uncommitted changes are not measured (git commit)", err=True)
+        tell("note: uncommitted changes are not measured, but for benchmarks/ (git commit)", err=True)
     chosen = () if any(each.startswith(("-b", "--bench")) for each in arguments) else ("--bench", NOT_IMPORTED)
     kept = () if again else ("--skip-existing-successful",)
     ctx.exit(found.asv("run", span, "--record-samples", *chosen, *kept, *arguments, say=_say))
