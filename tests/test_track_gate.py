@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -149,12 +150,17 @@ def test_a_revision_that_went_on_alone_is_judged_from_where_it_parted(history):
 
 def test_a_shallow_clone_is_said_with_what_mends_it(history, tmp_path):
     history.git("clone", "--quiet", "--depth", "1", f"file://{history.root}", str(tmp_path / "clone"))
-    for arguments in (["track", "check", "--since", "HEAD~1"], ["track", "run", "HEAD~1..HEAD"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "harness", *arguments], cwd=tmp_path / "clone", capture_output=True, text=True
-        )
-        assert done.returncode == 2
-        assert "hint: git fetch --unshallow" in done.stderr
+    said = {
+        ("track", "check", "--since", "HEAD~1"): (2, "hint: git fetch --unshallow"),
+        ("track", "run", "HEAD~1..HEAD"): (2, "hint: git fetch --unshallow"),
+        ("dashboard", "--no-serve"): (1, "note: commits that are not here are not drawn (git fetch --unshallow"),
+    }
+    home = {**os.environ, "HOME": str(history.root / "home")}
+    for arguments, (code, words) in said.items():
+        command = [sys.executable, "-m", "harness", *arguments]
+        done = subprocess.run(command, cwd=tmp_path / "clone", env=home, capture_output=True, text=True)
+        assert done.returncode == code
+        assert words in done.stderr
 
 
 def test_a_checkout_that_git_does_not_trust_is_said_in_gits_words(history):
