@@ -178,6 +178,19 @@ def test_asv_compares_two_commits_by_its_own_commands(history):
     assert "PERFORMANCE DECREASED" in done.stdout
 
 
+def test_a_list_of_benchmarks_with_marks_of_a_merge_is_said(history):
+    file = history.root / "results" / "asv" / "benchmarks.json"
+    kept = file.read_text()
+    file.write_text(f"<<<<<<< HEAD\n{kept}")
+    try:
+        done = history.harness("track", "check", "--since", history.commits[0])
+    finally:
+        file.write_text(kept)
+    assert done.returncode == 2
+    assert "benchmarks.json is damaged" in done.stderr
+    assert "hint: harness track run" in done.stderr
+
+
 def test_asvs_own_results_are_no_uncommitted_change(history):
     history.git("add", "--force", "results/asv")
     history.git("-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--message", "Measured")

@@ -139,8 +139,10 @@ def _environment() -> dict[str, str]:
 
 
 def read_json(path: Path) -> object:
-    """A file of asv's. Raises HarnessError where it is missing."""
+    """A file of asv's. Raises HarnessError where it is missing or damaged, as an unfinished merge leaves it."""
     try:
         return json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise HarnessError(f"wanted {path}, found none", hint="harness track run") from error
+    except ValueError as error:
+        raise HarnessError(f"{path} is damaged: {error}", hint="harness track run writes it anew") from error
