@@ -4,6 +4,7 @@ import json
 import math
 import os
 import re
+import socket
 import sys
 
 import pytest
@@ -113,6 +114,15 @@ def test_the_pages_load_nothing_from_elsewhere(history):
     assert not [name for name in loaded if not (folder / name).exists() and name != "regressions.xml"]
 
 
+def test_a_commit_leads_to_its_day_and_subject(history):
+    assert history.harness("dashboard", "--no-serve").returncode == 0
+    page = (history.root / ".asv" / "html" / "commits.html").read_text()
+    row = f'<tr id="{history.commits[2][:8]}">.*<td>2030-01-01<td>Add mgu, before the others'
+    assert re.search(row, page)
+    assert page.count("<tr ") == len(history.commits)
+    assert "//" not in page
+
+
 @pytest.fixture(scope="module")
 def pages(history, tmp_path_factory):
     """Opens a page of the published history in a browser that reaches no other machine."""
@@ -146,7 +156,7 @@ def test_a_graph_is_drawn(pages, name):
 
 def test_the_regressions_are_listed_with_their_commits(history, pages):
     page = pages("/regressions")
-    assert all(history.commits[k][:8] in page.text for k in (1, 3, 4))
+    assert all(f'href="commits.html#{history.commits[k][:8]}"' in page.text for k in (1, 3, 4))
     assert len(page.hosts) == 1
 
 
@@ -160,10 +170,14 @@ def test_a_failing_benchmark_fails_the_gate_and_one_without_a_figure_too(history
     history.git("checkout", "--quiet", "-b", "broken")
     try:
         broken = history.commit(
-            "Lose lstm, break gru", ('    "lstm"', '    "elman"'), ('"error": 0.05}', '"error": None}')
+            "Lose lstm, break gru",
+            ('    "lstm"', '    "elman"'),
+            ('"error": 0.05}', '"error": None}'),
+            ('"seconds": 3.9e-3', '"seconds": None'),
         )
         assert history.harness("track", "run").returncode == 2
         code, where, rows = found(history, "--since", "main")
+        _, _, longer = found(history, "--since", history.commits[0])
     finally:
         history.git("checkout", "--quiet", "main")
     lost = [f"{n}(lstm)" for n in ("Accuracy.track_error", "Memory.track_train_peak", "Speed.track_train_step")]
@@ -172,8 +186,11 @@ def test_a_failing_benchmark_fails_the_gate_and_one_without_a_figure_too(history
     assert {commit for _, commit in where} == {broken}
     assert {(row["kind"], row["benchmark"]) for row in rows} == {
         ("failed", "planted.Accuracy.track_error(gru)"),
+        ("failed", "planted.Speed.track_train_step(gru)"),
         *(("gone", f"planted.{name}") for name in lost),
     }
+    kinds = {row["kind"] for row in longer if row["benchmark"] == "planted.Speed.track_train_step(gru)"}
+    assert kinds == {"worse", "failed"}, "what was slow before it failed"
 
 
 def test_axes_grow_at_their_end_only(history):
@@ -189,6 +206,37 @@ def test_axes_grow_at_their_end_only(history):
         assert "wanted at most 8 cells" in many.stderr
     finally:
         path.write_text(kept)
+
+
+@pytest.mark.parametrize("text", ['{"cells": ["rnn"', '{"cells": "rnn"}', "[]", None])
+def test_axes_that_are_none_are_said_before_asv_trips_over_them(history, text):
+    path = history.root / "benchmarks" / "grid.json"
+    kept = path.read_text()
+    path.write_text(text) if text else path.unlink()
+    try:
+        done = history.harness("track", "run")
+    finally:
+        path.write_text(kept)
+    assert done.returncode == 2
+    assert "wanted the axes of the suite" in done.stderr
+    assert "hint: git checkout benchmarks/grid.json" in done.stderr
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_benchmarks_are_chosen_without_a_range_and_by_either_spelling(history):
+    done = history.harness("track", "run", "--bench=nothing")
+    assert "+ asv run 'HEAD^!' --record-samples --skip-existing-successful --bench=nothing\n" in done.stderr
+    assert done.returncode == 1
+
+
+def test_a_port_that_is_taken_is_said_before_pages_are_drawn(history):
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        done = history.harness("dashboard", "--port", str(taken.getsockname()[1]))
+    assert done.returncode == 2
+    assert "hint: harness dashboard" in done.stderr
+    assert len(done.stderr.splitlines()) == 2
 
 
 @pytest.mark.parametrize(

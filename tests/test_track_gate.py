@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -103,16 +104,69 @@ def test_a_benchmark_that_fails_is_found_where_nothing_was_measured_before(histo
     assert (machine(history).name, "failed", "planted.Sizes.track_parameters(rnn, numpy)") in found
 
 
+def partly(history, *names):
+    """The last commit with figures of some benchmarks alone, as `harness track run -- -b …` leaves it."""
+    like = history.kept(history.commits[3])
+    stored = json.loads(like.read_text())
+    stored["commit_hash"] = history.commits[4]
+    stored["results"] = {name: row for name, row in stored["results"].items() if name in names}
+    file = like.with_name(like.name.replace(history.commits[3][:8], history.commits[4][:8]))
+    file.write_text(json.dumps(stored))
+    return file
+
+
+def test_a_benchmark_that_was_not_measured_passes_no_gate(history):
+    file = partly(history, "planted.Speed.track_train_step")
+    try:
+        done, *_ = check(history, history.commits[3])
+        reached, _, answer = check(history, history.commits[0])
+    finally:
+        file.unlink()
+    assert done.returncode == 2
+    assert "found none of planted.Accuracy.track_error, planted.Memory.track_train_peak, planted.Sizes" in done.stderr
+    assert "harness track run HEAD^!" in done.stderr
+    assert answer["commit"] == history.commits[3]
+    assert "note: HEAD was not measured" in reached.stderr
+
+
+def test_a_revision_that_went_on_alone_is_judged_from_where_it_parted(history):
+    parted, tree = history.commits[2], f"{history.commits[2]}^{{tree}}"
+    alone = history.git("commit-tree", "-m", "Alone", "-p", parted, tree).stdout.strip()
+    done = history.harness("track", "check", "--since", alone)
+    assert done.returncode == 1
+    assert f"{LSTM} at {history.commits[3][:8]}" in done.stdout
+    assert "3.6k bytes → 4.4k bytes (+22.2%)" in done.stdout
+    assert f"{parted[:8]}, which they share, is the base" in done.stderr
+    measured = [history.kept(history.commits[k]) for k in (0, 2)]
+    aside = [file.rename(file.with_suffix(".aside")) for file in measured]
+    try:
+        done = history.harness("track", "check", "--since", alone)
+    finally:
+        for file in aside:
+            file.rename(file.with_suffix(".json"))
+    assert done.returncode == 2
+    assert f"hint: harness track run {parted[:8]}^!" in done.stderr
+
+
 def test_a_shallow_clone_is_said_with_what_mends_it(history, tmp_path):
     history.git("clone", "--quiet", "--depth", "1", f"file://{history.root}", str(tmp_path / "clone"))
-    done = subprocess.run(
-        [sys.executable, "-m", "harness", "track", "check", "--since", "HEAD~1"],
-        cwd=tmp_path / "clone",
-        capture_output=True,
-        text=True,
-    )
+    said = {
+        ("track", "check", "--since", "HEAD~1"): (2, "hint: git fetch --unshallow"),
+        ("track", "run", "HEAD~1..HEAD"): (2, "hint: git fetch --unshallow"),
+        ("dashboard", "--no-serve"): (1, "note: commits that are not here are not drawn (git fetch --unshallow"),
+    }
+    home = {**os.environ, "HOME": str(history.root / "home")}
+    for arguments, (code, words) in said.items():
+        command = [sys.executable, "-m", "harness", *arguments]
+        done = subprocess.run(command, cwd=tmp_path / "clone", env=home, capture_output=True, text=True)
+        assert done.returncode == code
+        assert words in done.stderr
+
+
+def test_a_checkout_that_git_does_not_trust_is_said_in_gits_words(history):
+    done = history.harness("track", "check", "--since", "HEAD", GIT_TEST_ASSUME_DIFFERENT_OWNER="1")
     assert done.returncode == 2
-    assert "hint: git fetch --unshallow" in done.stderr
+    assert "git config --global --add safe.directory" in done.stderr
 
 
 def test_asv_compares_two_commits_by_its_own_commands(history):
@@ -122,6 +176,19 @@ def test_asv_compares_two_commits_by_its_own_commands(history):
     done = history.asv("continuous", *two, "--bench", "planted.Memory")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "PERFORMANCE DECREASED" in done.stdout
+
+
+def test_a_list_of_benchmarks_with_marks_of_a_merge_is_said(history):
+    file = history.root / "results" / "asv" / "benchmarks.json"
+    kept = file.read_text()
+    file.write_text(f"<<<<<<< HEAD\n{kept}")
+    try:
+        done = history.harness("track", "check", "--since", history.commits[0])
+    finally:
+        file.write_text(kept)
+    assert done.returncode == 2
+    assert "benchmarks.json is damaged" in done.stderr
+    assert "hint: harness track run" in done.stderr
 
 
 def test_asvs_own_results_are_no_uncommitted_change(history):

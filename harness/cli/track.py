@@ -56,13 +56,16 @@ def run(ctx: click.Context, span: str, arguments: tuple[str, ...], again: bool) 
 
     Exit 0 done, 1 asv found nothing to run, 2 a benchmark failed.
     """
-    from harness.track import suite
+    from harness.track import axes, suite
 
+    if span.startswith("-"):  # an argument of asv's, and no range before it
+        span, arguments = "HEAD^!", (span, *arguments)
     found = suite.find(Path.cwd())
     found.check_span(span)
+    axes.read(found.axes)
     if not found.is_clean():
-        tell("note: uncommitted changes are not measured (git commit)", err=True)
-    chosen = () if {"-b", "--bench"} & set(arguments) else ("--bench", NOT_IMPORTED)
+        tell("note: uncommitted changes are not measured, but for benchmarks/ (git commit)", err=True)
+    chosen = () if any(each.startswith(("-b", "--bench")) for each in arguments) else ("--bench", NOT_IMPORTED)
     kept = () if again else ("--skip-existing-successful",)
     ctx.exit(found.asv("run", span, "--record-samples", *chosen, *kept, *arguments, say=_say))
 
@@ -105,6 +108,10 @@ def check(ctx: click.Context, since: str, as_json: bool) -> None:
     verdict = judge(found, since)
     findings = verdict.findings
     failed = [finding for finding in findings if not finding.timed]
+    fork = found.fork(since)
+    if fork != found.commit(since):
+        tell(f"note: {since} went on without HEAD: {fork[:8]}, which they share, is the base", err=True)
+        since = fork[:8]
     for side, judged in {"HEAD": verdict.commit, since: verdict.against}.items():
         if judged != found.commit(side):
             tell(f"note: {side} was not measured, {judged[:8]} is judged (harness track run {side}^!)", err=True)

@@ -14,6 +14,8 @@ from harness.errors import HarnessError, unknown
 from harness.settings import parse_shape
 from harness.spelling import parse
 
+AXES = ("cells", "backends", "shapes", "tasks")
+"""What `benchmarks/grid.py` reads."""
 MOST_VALUES = 8
 """Of an axis: beyond that, asv's boxes scroll and its legends are noise."""
 
@@ -62,9 +64,12 @@ def read(path: Path) -> Axes:
     """Reads the axes. Raises HarnessError where the file is missing or not of its form."""
     try:
         plain = json.loads(path.read_text("utf-8"))
+        if not isinstance(plain, dict) or not all(isinstance(plain.get(axis), list) for axis in AXES):
+            raise ValueError(f"a list of names for each of {', '.join(AXES)}")
         return Axes({axis: tuple(map(str, names)) for axis, names in plain.items()})
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise HarnessError(f"wanted the axes of the suite in {path}, found none: {error}") from error
+    except (OSError, ValueError, TypeError) as error:
+        hint = f"git checkout {path.parent.name}/{path.name}"
+        raise HarnessError(f"wanted the axes of the suite in {path}, found none: {error}", hint=hint) from error
 
 
 def write(axes: Axes, path: Path) -> None:

@@ -7,7 +7,7 @@ not decided: two runs on different days compare two days; `harness compare --bas
 import itertools
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -51,14 +51,19 @@ class Finding:
         if self.before is None or self.after is None:
             said = {"failed": "failed", "gone": "has no figure any more"}[self.kind]
             return f"{where}: {said}"
-        sides = f"{human_value(self.before, self.unit)} → {human_value(self.after, self.unit)}"
-        return f"{where}: {sides} ({self.after / self.before - 1:+.1%})"
+        return f"{where}: {self._said(self.before)} → {self._said(self.after)} ({self.after / self.before - 1:+.1%})"
+
+    def _said(self, value: float) -> str:
+        if self.unit == SECONDS:
+            return str(human_value(value, self.unit))
+        return f"{human_value(value, self.unit) if self.unit == 'bytes' else f'{value:.3g}'} {self.unit}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """`findings`: first what fails the gate, then times. `commit`: the newest one measured after the revision;
-    `against`: the newest one measured up to it, beside which it was judged."""
+    """`findings`: first what fails the gate, then times. `commit`: the newest one after the revision of which every
+    benchmark is judged; `against`: the newest one up to it, beside which all of them are.
+    """
 
     findings: tuple[Finding, ...]
     commit: str
@@ -75,35 +80,57 @@ class _Curves:
 
 
 def judge(suite: Suite, since: str) -> Verdict:
-    """What became worse after `since`.
+    """What became worse after `since`, or after the commit where HEAD left its history.
 
     Raises HarnessError for an unknown revision, and where nothing was measured after it, or on the same machine nothing
-    up to it: there is nothing to be worse than.
+    up to it, of one benchmark even: there is nothing to be worse than.
     """
-    suite.commit(since)
+    fork = suite.fork(since)
     order = {commit: k for k, commit in enumerate(suite.git("rev-list", "--topo-order", "--reverse", "HEAD").split())}
-    after = set(suite.git("rev-list", f"{since}..HEAD").split())
+    after = set(suite.git("rev-list", f"{fork}..HEAD").split())
     results = [result for result in iter_results(str(suite.results)) if result.commit_hash in order]
     if not any(result.commit_hash in after for result in results):
         raise HarnessError(f"wanted results of commits after {since}, found none", hint="harness track run HEAD^!")
     curves = _curves(sorted(results, key=lambda result: order[result.commit_hash]), after)
-    if not any(each.before for each in curves):
-        raise HarnessError(
-            f"wanted results up to {since} on the machine and with the versions of those after it, found none",
-            hint=f"harness track run {since}^!",
-        )
     benchmarks: Any = read_json(suite.results / "benchmarks.json")
     benchmarks.pop("version", None)
+    sides = _sides(curves, benchmarks, order.__getitem__)
+    lacking = sorted(name for name in benchmarks if name not in sides and not name.startswith(IMPORTED))
+    if lacking or not sides:
+        base, which = since if fork == suite.commit(since) else fork[:8], f" of {', '.join(lacking)}" if sides else ""
+        raise HarnessError(
+            f"wanted results up to {base} and after it, on one machine with one set of versions, found none{which}",
+            hint=f"harness track run {base}^! && harness track run HEAD^!",
+        )
     found = list(_regressions(suite, benchmarks, after))
-    told = {(finding.benchmark, finding.machine) for finding in found}
+    told = {(finding.kind, finding.benchmark, finding.machine) for finding in found}
     thresholds = Config.load(str(suite.root / CONFIGURATION)).regressions_thresholds
     changes = (finding for each in curves for finding in _changes(each, benchmarks, thresholds))
-    found += [finding for finding in changes if (finding.benchmark, finding.machine) not in told]
+    found += [finding for finding in changes if (finding.kind, finding.benchmark, finding.machine) not in told]
     return Verdict(
         findings=tuple(sorted(found, key=lambda finding: (finding.timed, finding.kind, finding.benchmark))),
-        commit=max((each.after[-1].commit_hash for each in curves), key=order.__getitem__),
-        against=max((each.before[-1].commit_hash for each in curves if each.before), key=order.__getitem__),
+        commit=min((commit for _, commit in sides.values()), key=order.__getitem__),
+        against=min((commit for commit, _ in sides.values()), key=order.__getitem__),
     )
+
+
+def _sides(
+    curves: Iterable[_Curves], benchmarks: Mapping[str, Any], order: Callable[[str], int]
+) -> dict[str, tuple[str, str]]:
+    """By benchmark that was measured on both sides: the newest commits up to the revision and after it."""
+    found: dict[str, tuple[str, str]] = {}
+    for each in curves:
+        before, after = (_newest(side, benchmarks) for side in (each.before, each.after))
+        for name in before.keys() & after.keys():
+            known = found.get(name, (before[name], after[name]))
+            found[name] = max(known[0], before[name], key=order), max(known[1], after[name], key=order)
+    return found
+
+
+def _newest(results: Iterable[Results], benchmarks: Mapping[str, Any]) -> dict[str, str]:
+    """The newest commit by benchmark, but for what is imported. `results`: oldest commit first."""
+    keys = ((name, result.commit_hash) for result in results for name in result.get_result_keys(benchmarks))
+    return {name: commit for name, commit in keys if not name.startswith(IMPORTED)}
 
 
 def _curves(results: Iterable[Results], after: set[str]) -> list[_Curves]:

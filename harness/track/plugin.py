@@ -1,10 +1,11 @@
-"""What asv loads, named in `asv.conf.json`: an environment, an offline dashboard, and this machine's entry."""
+"""What asv loads, named in `asv.conf.json`: an environment, pages without a network, and this machine's entry."""
 
 from harness.track.borrowed import Borrowed
+from harness.track.commits import Commits
 from harness.track.machines import make_known
 from harness.track.offline import Offline
 
-__all__ = ["Borrowed", "Offline", "setup"]
+__all__ = ["Borrowed", "Commits", "Offline", "setup"]
 
 
 def setup() -> None:

@@ -16,6 +16,7 @@ WORDS = ("ALL", "NEW", "EXISTING", "TAGS", "HEAD")
 """What asv takes in place of a range."""
 IMPORTED = "runs."
 """How the benchmarks are named that `harness track import` fills; asv itself finds only gaps there."""
+UNSHALLOW = "git fetch --unshallow: this clone has a part of the history"
 
 Say = Callable[[str], None]
 
@@ -54,9 +55,24 @@ class Suite:
         try:
             return self.git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
         except HarnessError:
-            shallow = self.git("rev-parse", "--is-shallow-repository") == "true"
-            hint = "git fetch --unshallow: this clone has a part of the history" if shallow else "git log --oneline"
+            hint = self._deeper("git log --oneline")
             raise HarnessError(f"wanted a revision of {self.root}, found {revision!r}", hint=hint) from None
+
+    def fork(self, revision: str) -> str:
+        """The full hash of the newest commit that a revision and HEAD share: its own unless it went on without HEAD.
+
+        Raises HarnessError for an unknown revision and for one without a common commit.
+        """
+        commit = self.commit(revision)
+        try:
+            return self.git("merge-base", commit, "HEAD")
+        except HarnessError:
+            hint = self._deeper("git log --oneline")
+            raise HarnessError(f"wanted a revision with a commit of HEAD's, found {revision!r}", hint=hint) from None
+
+    def is_shallow(self) -> bool:
+        """Whether this clone has a part of the history."""
+        return self.git("rev-parse", "--is-shallow-repository") == "true"
 
     def check_span(self, span: str) -> None:
         """Raises HarnessError unless a span names commits: one of asv's words or a range of git's, `HEAD^!`, `A..B`."""
@@ -69,8 +85,12 @@ class Suite:
         if not found:
             raise HarnessError(
                 f"wanted a range of commits of {self.root}, found {span!r}",
-                hint="HEAD^! is the newest, A..B a range, NEW what was not measured yet",
+                hint=self._deeper("HEAD^! is the newest, A..B a range, NEW what was not measured yet"),
             )
+
+    def _deeper(self, otherwise: str) -> str:
+        """The hint for a commit that is not there: in a shallow clone it may be elsewhere."""
+        return UNSHALLOW if self.is_shallow() else otherwise
 
     def is_clean(self) -> bool:
         """Whether the working tree is what HEAD says; files that git does not know and asv's results do not count."""
@@ -105,6 +125,7 @@ def find(folder: Path) -> Suite:
     suite = Suite(root=found[0])
     if not (suite.root / ".git").exists():
         raise HarnessError(f"wanted a git repository at {suite.root}, found none", hint="git init, git commit")
+    suite.git("rev-parse", "--git-dir")  # in git's own words where it refuses: a checkout of somebody else's
     try:
         suite.commit("HEAD")
     except HarnessError:
@@ -118,8 +139,10 @@ def _environment() -> dict[str, str]:
 
 
 def read_json(path: Path) -> object:
-    """A file of asv's. Raises HarnessError where it is missing."""
+    """A file of asv's. Raises HarnessError where it is missing or damaged, as an unfinished merge leaves it."""
     try:
         return json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise HarnessError(f"wanted {path}, found none", hint="harness track run") from error
+    except ValueError as error:
+        raise HarnessError(f"{path} is damaged: {error}", hint="harness track run writes it anew") from error
