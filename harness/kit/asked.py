@@ -27,7 +27,7 @@ def ask(targets: Sequence[str], files: Sequence[Path]) -> list[list[Result]]:
     """
     with tempfile.TemporaryDirectory(prefix="harness-check-") as folder:
         answered = Path(folder) / "answer.jsonl"
-        command = [sys.executable, "-c", ASK, str(answered), json.dumps([*targets]), *map(str, files)]
+        command = [sys.executable, "-P", "-c", ASK, str(answered), json.dumps([*targets]), *map(str, files)]
         try:
             done = subprocess.run(
                 command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=PATIENCE
