@@ -1,4 +1,4 @@
-"""Somebody else's code that raises in the runner's own process, where no child contains it."""
+"""Somebody else's code that raises: who, what and where, in words."""
 
 import traceback
 from collections.abc import Iterator
@@ -7,10 +7,25 @@ from pathlib import Path
 
 from harness.errors import HarnessError, in_a_line
 
+OURS = Path(__file__).parent
+LIBRARIES = {"numpy", "torch"}
+
+
+def place(error: BaseException) -> str:
+    """File and line of the author's that raised: the last frame outside the harness, NumPy and torch; or nothing."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        file = Path(frame.filename)
+        if OURS not in file.parents and not LIBRARIES & set(file.parts):
+            return f"{file.name}, line {frame.lineno}" + (f": {frame.line}" if frame.line else "")
+    return ""
+
 
 @contextmanager
 def blamed(who: str) -> Iterator[None]:
-    """What is raised inside becomes a HarnessError that says who, what and where, the whole trace its detail."""
+    """What is raised inside becomes a HarnessError that says who, what and where, the whole trace its detail.
+
+    For the runner's own process, where no child contains it.
+    """
     try:
         yield
     except HarnessError:

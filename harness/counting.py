@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from harness.cell import Cell
 from harness.errors import HarnessError
+from harness.ops import Ops
 
 BATCH = "B"
 """The batch axis, which has a name and no size: a step that needs its size is not a step."""
@@ -44,10 +45,13 @@ def count(cell: Cell, I: int, H: int) -> Count:
     p = {name: Symbol(tally, shape) for name, shape in cell.parameters(I, H).items()}
     shapes: list[Axes] = [(BATCH, *shape) for shape in cell.states(I, H).values()]
     state = tuple(Symbol(tally, shape) for shape in shapes)
-    new = tuple(cell.step(RecordingOps(tally), p, Symbol(tally, (BATCH, I)), state))
+    new: Any = cell.step(RecordingOps(tally), p, Symbol(tally, (BATCH, I)), state)
+    if isinstance(new, Symbol):
+        raise HarnessError("wanted a step that returns a tuple of states, found one array", hint="return (h,)")
     found = [part._axes if isinstance(part, Symbol) else type(part).__name__ for part in new]
     if found != shapes:
-        raise HarnessError(f"wanted a step that returns states of shapes {shapes}, found {found}")
+        named = ", ".join(cell.states(I, H))
+        raise HarnessError(f"wanted a step that returns states of shapes {shapes} ({named}), found {found}")
     return Count(matmul=tally.matmul, elementwise=tally.elementwise)
 
 
@@ -209,7 +213,9 @@ class RecordingOps:
 
 def refused(operation: str) -> HarnessError:
     """The error for what a step must not use."""
-    return HarnessError(f"the step uses {operation}", hint="harness/ops.py lists everything a step may use")
+    functions = " ".join(name for name in vars(Ops) if not name.startswith("_"))
+    hint = f"a step may use + - * / ** @, a[..., i:j], .T of a parameter, numbers, and of ops: {functions}"
+    return HarnessError(f"the step uses {operation}", hint=hint)
 
 
 def _operand(value: Any) -> Symbol | None:

@@ -25,6 +25,7 @@ from harness.spelling import Scalar, Spelling, parse
 from harness.task import Task
 
 GROUP = "harness"
+ALONE = "a plugin file is kept and run alone: put what it needs into it, or install the rest (pip install -e …)"
 KINDS = {"cell": "harness_cells", "backend": "harness_backends", "task": "harness_tasks"}
 
 T = TypeVar("T")
@@ -129,7 +130,7 @@ def load(files: Sequence[Path] = ()) -> Catalog:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 -- one of the two places: loading a plugin
-            missing.append(Missing(name=name, reason=_reason(error), trace=traceback.format_exc()))
+            missing.append(Missing(name=name, reason=_reason(error, source), trace=traceback.format_exc()))
             continue
         plugins.append(plugin)
         for kind, values in found.items():
@@ -217,5 +218,10 @@ def _without_clashes(kind: str, offers: dict[str, list[Entry[Any]]], missing: li
     return kept
 
 
-def _reason(error: BaseException) -> str:
-    return str(error) if isinstance(error, HarnessError) else in_a_line(error)
+def _reason(error: BaseException, source: EntryPoint | Path) -> str:
+    told = str(error) if isinstance(error, HarnessError) else in_a_line(error)
+    if isinstance(source, Path) and isinstance(error, ModuleNotFoundError) and error.name:
+        beside = source.resolve().parent / error.name.partition(".")[0]
+        if beside.is_dir() or beside.with_suffix(".py").is_file():
+            return f"{told}; it lies beside the file, but {ALONE}"
+    return told

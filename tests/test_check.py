@@ -14,6 +14,7 @@ from harness.kit.layers import Pair, check_layer
 from harness.kit.result import Outcome, expecting
 from harness.kit.tasks import check_task
 from harness.kit.telling import as_markdown, lines
+from harness.plugins import load
 from harness.testing import assert_backend_ok, assert_cell_ok, assert_task_ok, checks_of
 from harness_cells.lstm import LSTM
 from harness_cells.rnn import RNN
@@ -90,6 +91,72 @@ def test_the_documented_checks_are_the_ones_there_are():
 def run(*arguments, **more):
     command = [sys.executable, "-m", "harness", "check", *arguments]
     return subprocess.run(command, capture_output=True, text=True, **more)
+
+
+STEP = """
+from dataclasses import dataclass
+
+import torch
+
+import harness
+
+
+@dataclass(frozen=True)
+class Mine(harness.Cell):
+    about = harness.About(name="mine", title="mine")
+
+    def states(self, I, H):
+        return {{"h": (H,), "c": (H,)}}
+
+    def parameters(self, I, H):
+        return {{"w": (H, I), "u": ({rows}, H)}}
+
+    def step(self, ops, p, x, state):
+        h, c = state
+        c = {c} + ops.tanh(x @ p["w"].T + h @ p["u"].T)
+        return {returned}
+
+
+@harness.hookimpl
+def harness_cells():
+    return [Mine()]
+"""
+
+
+@pytest.mark.parametrize(
+    ("changed", "check", "said"),
+    [
+        (
+            {"rows": "2 * H"},
+            "vocabulary",
+            "shapes that broadcast, found [('B', 3), ('B', 6)], in mine.py, line 21: c = ",
+        ),
+        ({"c": "0 * c"}, "the state matters", "every output is the same for another initial c"),
+        ({"c": "ops.gelu(c)"}, "vocabulary", "the step uses ops.gelu, in mine.py, line 21: c = ops.gelu(c)"),
+        ({"c": "ops.gelu(c)"}, "vocabulary", "and of ops: sigmoid tanh relu exp"),
+        ({"c": "torch.relu(c)"}, "vocabulary", "the step uses torch.relu, in mine.py, line 21"),
+        ({"returned": "c"}, "vocabulary", "a tuple of states, found one array (hint: return (h,))"),
+        ({"returned": "(c,)"}, "vocabulary", "returns states of shapes [('B', 3), ('B', 3)] (h, c), found [('B', 3)]"),
+        ({"c": "c[5]['gate']"}, "vocabulary", "the index 5"),
+        ({"c": "p['v'] * c"}, "runs at all", "KeyError: 'v', in mine.py, line 21: c = p['v'] * c"),
+    ],
+)
+def test_a_mistake_in_a_step_is_told_with_its_line(catalog, tmp_path, changed, check, said):
+    file = tmp_path / "mine.py"
+    file.write_text(STEP.format(**{"rows": "H", "c": "0.5 * c", "returned": "(c, c)"} | changed), "utf-8")
+    (cell,) = (entry.value for entry in load([file]).cells.values() if entry.plugin.path == file)
+    (bad,) = (r for r in check_layer(Pair(cell=cell, backend=catalog.backend("eager"), cases=FEW)) if r.is_bad)
+    assert bad.check == check
+    assert said in bad.detail
+
+
+def test_a_step_that_raises_leaves_no_verdict_to_a_traceback(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(STEP.format(rows="H", c="p['v'] * c", returned="(c, c)"), "utf-8")
+    done = run(str(file))
+    assert done.returncode == 1, done.stderr
+    assert "in mine.py, line 21" in done.stdout
+    assert "mine@fused: no such pair: asked whether it can run, it raised KeyError" in done.stdout
 
 
 def test_the_verb_tells_what_fails_in_a_file_and_a_crash_in_words(tmp_path):

@@ -57,6 +57,16 @@ def test_a_cell_in_one_file_gets_its_rows_beside_the_others(command, grid, mgu_f
     assert [path.read_text() for path in kept] == [mgu_file.read_text()]
 
 
+def test_files_of_the_user_named_like_modules_shadow_none(grid, tmp_path):
+    for name in ("types", "random", "copy", "numpy", "harness"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('the wrong module')\n")
+    for arguments in (["run", "--grid", "small.toml", "--cells", "rnn@torch", "--seeds", "1"], ["check", "adding"]):
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "harness", *arguments], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+
+
 def test_changing_a_plugin_makes_its_answers_stale_and_nobody_elses(command, grid, mgu_file, tmp_path):
     mine = tmp_path / "mgu.py"
     mine.write_text(mgu_file.read_text())

@@ -47,6 +47,15 @@ def test_a_cell_comes_in_by_one_file(mgu_file):
     assert "mgu" in plugins.load([mgu_file]).cells
 
 
+def test_a_file_that_imports_its_neighbour_is_told_what_to_do(tmp_path):
+    (tmp_path / "neighbour.py").write_text("")
+    (missing,) = plugins.load([_file(tmp_path, "import neighbour")]).missing
+    assert (
+        "No module named 'neighbour'; it lies beside the file, but a plugin file is kept and run alone"
+        in missing.reason
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

@@ -38,7 +38,8 @@ def command(
     """
     own = tuple(Path(target) for target in targets if target.endswith(".py"))
     expectations = dict(_expectation(text) for text in expected)
-    found = [expecting(results, expectations) for results in ask(targets, (*plugins, *own))]
+    asked = ask(targets, (*plugins, *own))
+    found = [expecting(results, expectations) for results in asked.subjects]
     if as_json:
         click.echo(json.dumps({"schema": 1, "subjects": [as_plain(results) for results in found]}, ensure_ascii=False))
     elif markdown:
@@ -48,6 +49,8 @@ def command(
             for line in lines(results, every=every)[:-1]:
                 tell(line, hanging=6)
             tell(summary(results), hanging=2)
+        for pair, reason in asked.impossible.items():
+            tell(f"{pair}: no such pair: {reason}", hanging=2)
     sys.exit(any(result.is_bad for results in found for result in results))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from harness import seeds
 from harness.backend import LayerPlan
+from harness.blame import place
 from harness.cell import Cell, Example
 from harness.conformance.cases import Case, Inputs, draw, start_state
 from harness.conformance.reference import compute_forward, eager
@@ -45,7 +46,9 @@ def check_vocabulary(cell: Cell) -> Check:
     try:
         count(cell, SMALL.I, SMALL.H)
     except HarnessError as error:
-        return Check(name="vocabulary", passed=False, detail=str(error))
+        line = f", in {found}" if (found := place(error)) else ""
+        said = HarnessError(f"{error.message}{line}", hint=error.hint)
+        return Check(name="vocabulary", passed=False, where=f"I{SMALL.I} H{SMALL.H}", detail=str(said))
     return Check(name="vocabulary", passed=True)
 
 

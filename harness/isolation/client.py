@@ -53,7 +53,7 @@ class ForkServer:
     def _start(self) -> None:
         self._channel, theirs = socket.socketpair()
         self._buffer, self._ready = b"", False
-        command = [sys.executable, "-m", "harness.isolation.server", str(theirs.fileno()), str(os.getpid())]
+        command = [sys.executable, "-P", "-m", "harness.isolation.server", str(theirs.fileno()), str(os.getpid())]
         self._process = subprocess.Popen(
             command, env=self._variables, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True
         )

@@ -194,7 +194,7 @@ def _fork(request: Request, output: int) -> int:
         if request.spawn:
             os.environ |= {"CUDA_VISIBLE_DEVICES": request.gpu} if request.gpu else {}
             path = str(request.folder / REQUEST)
-            os.execv(sys.executable, [sys.executable, "-m", "harness.isolation.child", path])
+            os.execv(sys.executable, [sys.executable, "-P", "-m", "harness.isolation.child", path])
         from harness.isolation.child import main
 
         code = main(request)

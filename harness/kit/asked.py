@@ -5,9 +5,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness import plugins
+from harness.choosing import why_not
 from harness.errors import HarnessError
 from harness.kit.result import Outcome, Result
 from harness.plugins import Catalog
@@ -19,15 +21,23 @@ PATIENCE = 600.0
 CRASHED = "the process that checked it ended by {}: nothing else is known; look at compiled code first"
 
 
-def ask(targets: Sequence[str], files: Sequence[Path]) -> list[list[Result]]:
-    """The results of every subject that the targets name, subject by subject.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The results, subject by subject; the pairs that cannot be, each with its reason."""
+
+    subjects: list[list[Result]]
+    impossible: dict[str, str]
+
+
+def ask(targets: Sequence[str], files: Sequence[Path]) -> Asked:
+    """Everything that the targets name, checked.
 
     A target: `lstm`, `lstm@numpy`, a task's name, or a Python file, which stands for all that it offers. Raises
     HarnessError for a target that is none of these.
     """
     with tempfile.TemporaryDirectory(prefix="harness-check-") as folder:
         answered = Path(folder) / "answer.jsonl"
-        command = [sys.executable, "-c", ASK, str(answered), json.dumps([*targets]), *map(str, files)]
+        command = [sys.executable, "-P", "-c", ASK, str(answered), json.dumps([*targets]), *map(str, files)]
         try:
             done = subprocess.run(
                 command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=PATIENCE
@@ -49,7 +59,8 @@ def ask(targets: Sequence[str], files: Sequence[Path]) -> list[list[Result]]:
         results.append([_crashed(found[-1]["began"], done.returncode)])
     elif done.returncode:
         raise HarnessError("the checks could not be run", detail=done.stderr.strip())
-    return results
+    impossible = {name: reason for one in found for name, reason in one.get("impossible", {}).items()}
+    return Asked(subjects=results, impossible=impossible)
 
 
 def answer(path: str, targets: str, *files: str) -> None:
@@ -66,14 +77,17 @@ def answer(path: str, targets: str, *files: str) -> None:
             catalog = plugins.load(tuple(map(Path, files)))
             for target in json.loads(targets):
                 for name, results in _subjects(catalog, target):
+                    if isinstance(results, str):
+                        write(impossible={name: results})
+                        continue
                     write(began=name)
                     write(results=as_plain([*results]))
         except HarnessError as error:
             write(wanted=error.message, hint=error.hint)
 
 
-def _subjects(catalog: Catalog, target: str) -> Iterator[tuple[str, Iterator[Result]]]:
-    """Name and checks of all that a target stands for."""
+def _subjects(catalog: Catalog, target: str) -> Iterator[tuple[str, Iterator[Result] | str]]:
+    """Name and checks of all that a target stands for; a reason for a pair that cannot be."""
     from harness.kit.layers import Pair, check_layer
     from harness.kit.tasks import check_task
 
@@ -88,15 +102,17 @@ def _subjects(catalog: Catalog, target: str) -> Iterator[tuple[str, Iterator[Res
     others = tuple(entry.value for entry in catalog.cells.values())
     wanted = [spelling.backend] if spelling.backend else [*catalog.backends]
     for name in wanted:
-        backend = catalog.backend(name)
-        reason = backend.why_not(cell, "cpu", "float32")
+        reason = why_not(catalog, cell, name, "cpu", "float32")
         if reason is None:
-            yield f"{target.partition('@')[0]}@{name}", check_layer(Pair(cell=cell, backend=backend, others=others))
+            pair = Pair(cell=cell, backend=catalog.backend(name), others=others)
+            yield f"{target.partition('@')[0]}@{name}", check_layer(pair)
         elif spelling.backend:
             raise HarnessError(f"{name} cannot run {cell.about.name}: {reason}")
+        else:
+            yield f"{target}@{name}", reason
 
 
-def _of_file(catalog: Catalog, file: Path) -> Iterator[tuple[str, Iterator[Result]]]:
+def _of_file(catalog: Catalog, file: Path) -> Iterator[tuple[str, Iterator[Result] | str]]:
     """Its cells on all backends, its backends with all cells, its tasks."""
     own = {kind: _names(catalog, kind, file) for kind in ("cell", "backend", "task")}
     if not any(own.values()):

@@ -51,7 +51,7 @@ def seeds_are_untouched(probe: Probe, _: Backend) -> Iterator[str]:
 
 
 def the_state_matters(probe: Probe, _: Backend) -> Iterator[str]:
-    """Other initial states give other outputs, and get gradients."""
+    """Other initial states give other outputs, and get gradients; each of them does something."""
     x, state = probe.tensors(probe.inputs)
     other = probe.tensors(probe.other)[1]
     if not state:
@@ -63,6 +63,10 @@ def the_state_matters(probe: Probe, _: Backend) -> Iterator[str]:
     gradients = differentiate(outputs, [torch.ones_like(part) for part in outputs], [*state])
     if not any(gradient.any() for gradient in gradients):
         yield "no gradient reaches an initial state"
+    for k, name in enumerate(probe.cell.states(PROBE.I, PROBE.H)) if len(state) > 1 else ():
+        changed = probe.call(x, (*state[:k], other[k], *state[k + 1 :]))
+        if all(map(torch.equal, outputs, changed)):
+            yield f"every output is the same for another initial {name}: the step does not use it"
 
 
 def every_parameter_learns(probe: Probe, _: Backend) -> Iterator[str]:

@@ -40,7 +40,9 @@ LAYER = (
     Check("twice in one graph", "May a layer be called twice within one graph, and get the gradients of both calls?"),
     Check("repeatable", "Does the same call give the same bits?"),
     Check("seeds are untouched", "Are the global random generators left as they are?"),
-    Check("the state matters", "Does another initial state change outputs, and get a gradient?"),
+    Check(
+        "the state matters", "Does another initial state, each of them, change outputs, and get a gradient?", version=2
+    ),
     Check("every parameter learns", "Does a gradient that is not zero reach every parameter?", "warning"),
     Check("state_dict", "Does a layer with another's state_dict compute what that one does?"),
     Check("train and eval", "Does it compute the same in both modes?"),

@@ -46,7 +46,7 @@ class OwnCluster:
     def __enter__(self) -> "OwnCluster":
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "harness.executors.remote.cluster"],
+                [sys.executable, "-P", "-m", "harness.executors.remote.cluster"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

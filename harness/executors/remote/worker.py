@@ -119,7 +119,7 @@ def _introduction(asked: Mapping[str, Any], files: list[tuple[str, str]], variab
         request = folder / "request.json"
         written = [str(path) for path in write_files(folder, files)]
         request.write_text(canonical.dumps({"files": written, "tasks": asked["tasks"], "device": asked["device"]}))
-        command = [sys.executable, "-m", "harness.executors.remote.introduction", str(request)]
+        command = [sys.executable, "-P", "-m", "harness.executors.remote.introduction", str(request)]
         done = subprocess.run(command, env=dict(variables), capture_output=True, text=True, errors="replace")
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
