@@ -14,12 +14,15 @@ import pytest
 
 from clusters import HOSTILE, Cluster
 from harness.errors import HarnessError
+from harness.executors import dask
+from harness.executors.dask import Dask
 from harness.executors.remote import link as link_module
 from harness.executors.remote import reach
 from harness.executors.remote.link import GONE, Answered, Broken, Came, Left, Link
 from harness.executors.remote.needs import Needs
 from harness.executors.remote.parcel import question
 from harness.executors.remote.worker import SLOT
+from harness.executors.stopping import Stopping
 from harness.isolation.request import Request
 from harness.locks import TimingTurn
 from harness.settings import LayerShape
@@ -154,3 +157,15 @@ def test_a_timing_that_nobody_waits_for_any_more_does_not_begin_when_its_turn_co
         while not any(isinstance(news, Answered) and news.key == "next" for news in heard(link, Answered)):
             pass
     assert not cluster.lingers.exists()
+
+
+def test_a_worker_that_does_not_introduce_itself_keeps_no_run_from_beginning(cluster, monkeypatch):
+    monkeypatch.setattr(dask, "PATIENCE", 1.0)
+    monkeypatch.setattr(link_module, "FAREWELL", 0.5)
+    cluster.work("two")
+    cluster.processes["two"].suspend()
+    with Stopping() as stopping, Dask(cluster.address, NEEDS) as executor:
+        told = [event.sentence for event in executor.ready(stopping)]
+        cluster.processes["two"].kill()
+        cluster.processes.pop("two").wait()
+    assert told[-2:] == ["1 of 2 workers have not introduced themselves yet", "1 worker, 1 trial at once"]

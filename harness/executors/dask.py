@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MOST_FAILURES = 3
 """So often in a row may a worker be unable to run a trial at all (a full disk), before nobody asks it any more."""
+PATIENCE = 30.0
+"""Seconds without news after which a run begins without workers that have not introduced themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,10 @@ class Dask:
             yield Told(unsafe)
         with stopping.at_once():
             while not (self._present and not self._greeting and self._places):
-                wait([self._link.fileno()])
+                if not wait([self._link.fileno()], PATIENCE) and self._greeting:
+                    yield Told(f"{self._greeting} of {self._present} workers have not introduced themselves yet")
+                    if self._places:
+                        break
                 for news in self._link.heard():
                     yield from (event for event in self._hear(news) if isinstance(event, Told))
                 if not self._present:
