@@ -1,6 +1,7 @@
 """Curves and samples of records: one file of plain arrays each, among its run's, and what was written or nothing."""
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -41,5 +42,7 @@ def is_array(name: str) -> bool:
 
 
 def is_sound(path: Path, sha256: str) -> bool:
-    """Whether a file is there and is what was written."""
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+    """Whether a file is there, can be read, and is what was written."""
+    with suppress(OSError):
+        return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+    return False

@@ -61,17 +61,19 @@ def write_description(
 def read_description(folder: Path) -> dict[str, Any]:
     """A run's description as plain data. Raises HarnessError where it is missing or damaged."""
     try:
-        found: dict[str, Any] = canonical.loads((folder / RUN).read_bytes())
-        return {**found}
-    except (OSError, ValueError, TypeError) as error:
+        found: dict[str, Any] = {**canonical.loads((folder / RUN).read_bytes())}
+        return found
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise HarnessError(f"{folder / RUN} is damaged: {type(error).__name__} {error}") from error
 
 
 def planned_of(plain: Mapping[str, Any], folder: Path) -> list[Planned]:
-    """The planned trials of a description. Raises HarnessError where they are not of their form."""
+    """The planned trials of a description. Raises HarnessError where it is not of its form."""
     try:
+        if [type(plain[name]) for name in ("grid", "facts", "planned", "impossible")] != [dict, dict, list, list]:
+            raise TypeError("grid, facts and plan are no tables and lists")
         return [Planned.from_plain(entry) for entry in plain["planned"]]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, HarnessError) as error:
         raise HarnessError(f"{folder / RUN} is damaged: {type(error).__name__} {error}") from error
 
 

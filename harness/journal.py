@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import canonical
+from harness.errors import HarnessError
 
 CHECKSUM = "checksum"
 _MEMBER = re.compile(rb',?"checksum":"([0-9a-f]{16})"')
@@ -39,13 +40,21 @@ def read(path: Path) -> Lines:
 
 
 def scan(path: Path) -> Iterator[bytes]:
-    """The lines of a journal as they lie there, without their newlines; one at a time is held in memory."""
+    """The lines of a journal as they lie there, without their newlines; one at a time is held in memory.
+
+    Raises HarnessError where they cannot be read.
+    """
     if not path.exists():
         return
-    with path.open("rb") as file:
-        for line in file:
-            if stripped := line.rstrip(b"\n"):
-                yield stripped
+    try:
+        if not path.is_file():
+            raise HarnessError(f"wanted a file, found something else at {path}")
+        with path.open("rb") as file:
+            for line in file:
+                if stripped := line.rstrip(b"\n"):
+                    yield stripped
+    except OSError as error:
+        raise HarnessError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def parse(line: bytes) -> dict[str, Any] | None:

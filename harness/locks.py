@@ -46,4 +46,6 @@ def _open(path: Path) -> int:
         # Without O_CREAT first: kernels refuse it for another user's file in a sticky folder (fs.protected_regular).
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        os.fchmod(descriptor, 0o644)  # whatever this user's umask: it is everybody's lock
+        return descriptor

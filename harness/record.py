@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.canonical import digest
+from harness.errors import HarnessError
 from harness.trial import Trial
 
 SCHEMA = 1
@@ -17,6 +18,8 @@ UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """By schema, what turns a line of that version into one of the next. On the disk a line stays as it was written."""
 
 Value = float | int | str | bool | None
+LARGEST = 2**63
+"""Whole numbers stay below: other programs have no larger ones."""
 
 
 class Status(StrEnum):
@@ -49,12 +52,20 @@ class Status(StrEnum):
 class Measured:
     """One measured value, its unit ("" for a ratio or a count) and whether a clock made it.
 
-    What a clock made is left out of the answer's digest: it differs from run to run.
+    What a clock made is left out of the answer's digest: it differs from run to run. Raises HarnessError for a value
+    that no reader of records knows.
     """
 
     value: Value
     unit: str = ""
     timed: bool = False
+
+    def __post_init__(self) -> None:
+        value = self.value
+        fits = abs(value) < LARGEST if isinstance(value, int) else value is None or isinstance(value, str | float)
+        if not fits or not isinstance(self.unit, str):
+            found = "a larger one" if isinstance(value, int) else type(value).__name__
+            raise HarnessError(f"wanted a number of 64 bits or a text as a value, found {found}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -137,9 +148,13 @@ class Record:
     def from_plain(cls, plain: dict[str, Any], trial: Trial | None = None) -> "Record":
         """Reads `to_plain` back, an older version's too; `trial`: the question, where it is known already.
 
-        Raises KeyError, TypeError or ValueError for anything else.
+        Raises KeyError, TypeError, ValueError, AttributeError or HarnessError for anything else.
         """
         plain = current(plain)
+        texts = [plain["basis"], plain["reason"], plain["answer"], plain["output"], plain.get("machine", "")]
+        numbers = [plain["seconds"], plain.get("waited", 0.0), plain["attempts"]]
+        if {*map(type, (*texts, *plain["arrays"].values()))} != {str} or not {*map(type, numbers)} <= {int, float}:
+            raise TypeError("a record's texts and numbers are not what they should be")
         record = cls(
             trial=trial or Trial.from_plain(plain["trial"]),
             status=Status(plain["status"]),

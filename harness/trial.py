@@ -107,7 +107,7 @@ class Trial:
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> "Trial":
-        """Reads `to_plain` back. Raises KeyError or TypeError for anything else."""
+        """Reads `to_plain` back. Raises KeyError, TypeError, AttributeError or HarnessError for anything else."""
         from harness.spelling import parse
 
         values = dict(plain)
@@ -124,7 +124,12 @@ class Trial:
         for name, kind in kinds.items():
             if name in values:
                 values[name] = kind(**values[name])
-        return cls(**values)
+        trial = cls(**values)
+        names = [subject.name for subject in (trial.cell, trial.task, trial.versus_cell) if subject is not None]
+        if {*map(type, (*names, trial.measure, trial.backend, trial.device, trial.dtype))} != {str}:
+            raise TypeError("a trial's names are no texts")
+        hash(trial)  # a TypeError where it holds a list
+        return trial
 
     def __str__(self) -> str:
         parts = [self.measure, self.pair]

@@ -8,7 +8,11 @@ import tempfile
 
 import pytest
 
+from harness.errors import HarnessError
+from harness.isolation.request import REQUEST, Request
+from harness.locks import TIMING, TimingTurn
 from harness.scratch import OWNER, scratch
+from harness.trial import Subject, Trial
 
 KILLED = """
 import os, signal
@@ -43,3 +47,22 @@ def test_what_a_killed_owner_left_is_swept_and_what_a_living_one_uses_is_not(pla
         with scratch():
             assert mine.exists()
     assert list(place.iterdir()) == [unmarked], "a folder without an owner's mark is nobody's business"
+
+
+def test_the_turn_to_time_is_everybodys_whatever_the_first_ones_mask(place):
+    mask = os.umask(0o077)
+    try:
+        with TimingTurn():
+            pass
+    finally:
+        os.umask(mask)
+    assert (place / TIMING).stat().st_mode & 0o777 == 0o644
+
+
+def test_no_room_for_a_question_is_said_in_words(place):
+    trial = Trial(measure="memory", cell=Subject(name="rnn", version=1), backend="torch")
+    full = Request(trial=trial, folder=place, timeout=1)
+    (place / REQUEST).mkdir()
+    with pytest.raises(HarnessError, match="cannot write a trial's question to") as raised:
+        full.write()
+    assert "TMPDIR" in raised.value.hint

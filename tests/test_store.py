@@ -8,6 +8,7 @@ import pytest
 from harness import journal, store
 from harness.errors import HarnessError
 from harness.record import Measured, Record, Status
+from harness.results.verifying import verify
 from harness.settings import LayerShape
 from harness.spelling import parse
 from harness.store import Planned, Results, RunWriter
@@ -73,6 +74,55 @@ def test_a_short_write_leaves_the_file_as_it_was(tmp_path, records, monkeypatch)
     monkeypatch.undo()
     writer.append(records[2].to_plain())
     assert _plain(path) == [records[0], records[2]]
+
+
+@pytest.mark.parametrize("value", [10**400, 2**63, [1.0], object()])
+def test_a_value_that_no_reader_of_records_knows_is_none(value):
+    with pytest.raises(HarnessError, match="wanted a number of 64 bits or a text"):
+        Measured(value)
+
+
+def test_what_cannot_be_read_is_said_in_words(tmp_path, records):
+    _run(tmp_path, records, [])
+    (path,) = tmp_path.glob("runs/*/records.jsonl")
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(HarnessError, match=r"wanted a file, found something else at .*records\.jsonl"):
+        store.read_run(tmp_path)
+
+
+CHANGES = {
+    "a plan of numbers": lambda run: run | {"planned": [1]},
+    "no grid": lambda run: {name: value for name, value in run.items() if name != "grid"},
+    "facts of a list": lambda run: run | {"facts": []},
+    "a cell of no name": lambda run: run | {"planned": [_changed(run["planned"][0], "name", {})]},
+    "a cell of no version": lambda run: run | {"planned": [_changed(run["planned"][0], "version", [])]},
+    "a cell of no spelling": lambda run: run | {"planned": [_changed(run["planned"][0], "spelling", None)]},
+}
+
+
+def _changed(planned, name, value):
+    trial = planned["trial"]
+    return planned | {"trial": trial | {"cell": trial["cell"] | {name: value}}}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_description_that_is_not_of_its_form_is_said_to_be_damaged(tmp_path, records, change):
+    _run(tmp_path, records, [Planned(trial=records[0].trial, basis="b")])
+    (path,) = tmp_path.glob("runs/*/run.json")
+    path.write_text(json.dumps(CHANGES[change](json.loads(path.read_text()))))
+    with pytest.raises(HarnessError, match=r"run\.json is damaged"):
+        store.read_run(tmp_path)
+    assert verify(tmp_path).runs[0].description.startswith(str(path))
+
+
+@pytest.mark.parametrize("name", ["basis", "reason", "output", "seconds", "attempts", "machine"])
+def test_a_line_that_is_not_of_its_form_is_foreign(tmp_path, records, name):
+    _run(tmp_path, records[1:], [])
+    (path,) = tmp_path.glob("runs/*/records.jsonl")
+    path.write_bytes(path.read_bytes() + journal.line_of(records[0].to_plain() | {name: [1]}))
+    (run,) = verify(tmp_path).runs
+    assert (run.records, run.foreign, run.damaged) == (2, 1, 0)
 
 
 def test_a_second_writer_is_refused(tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import canonical
+from harness.errors import HarnessError
 from harness.record import Answer, Measured, Status
 from harness.trial import Trial
 
@@ -46,7 +47,7 @@ class Request:
         return self.memory > 0 and not self.timed
 
     def write(self) -> Path:
-        """Writes the request into its folder and returns the file."""
+        """Writes the request into its folder and returns the file. Raises HarnessError where it cannot."""
         plain = {
             "trial": self.trial.to_plain(),
             "plugin_files": [str(file) for file in self.plugin_files],
@@ -55,9 +56,13 @@ class Request:
             "spawn": self.spawn,
             "gpu": self.gpu,
         }
-        self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / REQUEST
-        path.write_text(canonical.dumps(plain), "utf-8")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(canonical.dumps(plain), "utf-8")
+        except OSError as error:
+            told = f"cannot write a trial's question to {self.folder.parent}: {error.strerror or error}"
+            raise HarnessError(told, hint="the variable TMPDIR names another place for temporary files") from error
         return path
 
     @classmethod
@@ -102,7 +107,9 @@ class Result:
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> "Result":
-        """Reads `to_plain` back. Raises KeyError, TypeError, ValueError or AttributeError for anything else."""
+        """Reads `to_plain` back. Raises KeyError, TypeError, ValueError, AttributeError or HarnessError for others."""
+        if {*map(type, (plain["reason"], plain["answer"], plain["arrays_sha256"]))} != {str}:
+            raise TypeError("reason, answer and checksum are no texts")
         return cls(
             status=Status(plain["status"]),
             reason=plain["reason"],
@@ -155,7 +162,7 @@ def read_result(folder: Path) -> Result | None:
         if envelope["sha256"] != _checksum(envelope["data"]):
             raise ValueError("the result's checksum is wrong")
         return Result.from_plain(canonical.loads(envelope["data"]))
-    except (OSError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, KeyError, TypeError, AttributeError, RecursionError, HarnessError) as error:
         raise ValueError(f"the result is not of its form: {type(error).__name__} {error}") from error
 
 
