@@ -33,8 +33,8 @@ HELD_BACK = "the device was held back (power, heat or a brake) in 12 of 288 turn
 DENORMAL = "25 % of what rnn@torch computes are denormal numbers, which slow some processors down"
 
 
-def noting(**changes):
-    answer, arrays = speed_record(speed_trial("rnn", "numpy"), 1e-3, 1.5)
+def noting(cell="rnn", **changes):
+    answer, arrays = speed_record(speed_trial(cell, "numpy"), 1e-3, 1.5)
     noted = {name: Measured(value, timed=True) for name, value in (QUIET | changes).items()}
     return replace(answer, values={**answer.values, **noted}), arrays
 
@@ -119,3 +119,9 @@ def test_a_comparison_bears_everything_that_was_noted():
     assert plain["throttled_turns"] == 12
     assert plain["notes"] == ["other processes kept 1.2 cores busy", HELD_BACK]
     assert noted_of(noting()[0].values, ("a", "b"))["clock"] == "2,600 MHz"
+
+
+def test_rows_of_one_note_are_named_once(write):
+    run = write([noting(steady=False), noting("gru", steady=False)])
+    text = " ".join(printed(run, width=160).split())
+    assert "‡ rnn@numpy and gru@numpy: a side did not become steady in its warm-up." in text

@@ -87,7 +87,7 @@ def test_a_better_score_is_claimed_only_where_the_paired_interval_excludes_none(
 def test_few_seeds_rank_nothing(write, seeds):
     trials = [training_trial(G2P, cell, s, steps=500) for s in range(seeds) for cell in ("rnn", "gru")]
     run = write([g2p_record(trial, 0.2 if str(trial.cell) == "gru" else 0.9) for trial in trials])
-    assert f"n = {seeds}: too few seeds to tell one pair apart (6 at least)" in told(run)
+    assert f"n = {seeds}: too few seeds to tell one pair of cells apart (6 at least)" in told(run)
     assert f"n = {seeds}: too few to tell cells apart (6 at least)" in " ".join(printed(run).split())
     assert "better than" not in told(run)
 

@@ -19,6 +19,8 @@ document.getElementById("page").onload = () => {
   document.getElementById("told").textContent = `${root.scrollWidth} of ${root.clientWidth}`;
 };
 </script></body>"""
+PRINTED = FRAME.replace("390px", "703px").replace("report.html", "printed.html")
+"""As wide as what margins leave of A4."""
 ACT = """<script>
 const header = [...document.querySelectorAll("#learning thead th")].find((one) => one.textContent === "mse");
 header.firstChild.click();
@@ -105,11 +107,15 @@ def test_a_browser_without_a_network_shows_sorts_and_filters_it(page_of, tmp_pat
     folder.mkdir()
     (folder / "report.html").write_text(page, "utf-8")
     (folder / "narrow.html").write_text(FRAME, "utf-8")
+    (folder / "printed.html").write_text(page.replace("@media print", "@media all"), "utf-8")
+    (folder / "paper.html").write_text(PRINTED, "utf-8")
     (folder / "acted.html").write_text(page.replace("</body>", f"{ACT}</body>"), "utf-8")
     with served(folder) as address:
         acted = look(f"{address}acted.html", tmp_path / "acted")
         narrow = look(f"{address}narrow.html", tmp_path / "narrow")
+        paper = look(f"{address}paper.html", tmp_path / "paper")
     assert not acted.hosts - {address.split("/")[2]}
     title = re.search(r"<title>(.*?)</title>", acted.text)[1]
     assert re.match(r"ascending: (lstm|gru) .* rnn; true; [1-9]\d* of \d+ rows", title), title
     assert '<p id="told">390 of 390</p>' in narrow.text
+    assert '<p id="told">703 of 703</p>' in paper.text, "paper cuts off what a screen scrolls"

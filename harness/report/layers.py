@@ -81,8 +81,8 @@ def _speed_remarks(rows: pd.DataFrame) -> Iterator[Remark]:
     )
     yield Remark("First: from the wish for a layer to the end of its first train step.", ("first",))
     yield Remark(_clock(rows))
-    for _, row in rows[rows["notes"] != ""].iterrows():
-        yield Remark(f"‡ {row['cell']}@{row['backend']}: {row['notes']}.")
+    for notes, noted in rows[rows["notes"] != ""].groupby("notes", sort=False):
+        yield Remark(f"‡ {listing(noted['cell'] + '@' + noted['backend'])}: {notes}.")
 
 
 def _clock(rows: pd.DataFrame) -> str:

@@ -14,7 +14,7 @@ from harness import pages
 from harness.report.rows import status
 from harness.report.shown import Content, Shown
 from harness.report.style import DPI, INK, PALETTE, QUIET, RULE, as_svg
-from harness.report.wording import NOTHING, count, duration
+from harness.report.wording import NOTHING, count, duration, size
 from harness.store import RunView
 
 MOST_DRAWN = 1_500_000
@@ -143,7 +143,9 @@ def _facts(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in sorted(facts.items()):
         if value not in (None, "", [], {}):
             plain = ", ".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else value
-            yield name.replace("_", " "), ", ".join(map(str, plain)) if isinstance(plain, list) else str(plain)
+            told = size(float(plain)) if name.endswith("_bytes") else plain
+            words = ", ".join(map(str, told)) if isinstance(told, list) else str(told)
+            yield name.removesuffix("_bytes").replace("_", " "), words
 
 
 def _embedded(drawn: Mapping[str, Figure]) -> dict[str, Markup]:

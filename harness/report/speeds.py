@@ -118,7 +118,7 @@ def _noise(itself: pd.DataFrame, others: pd.DataFrame, shape: str) -> list[str]:
         told.append(
             f"The noise at {shape}: timed against itself, {listing(dict.fromkeys(itself['versus']))} came out within "
             f"{_percent(found)} of 1; {alarms_told(alarms, len(raw))}; a comparison finds "
-            f"{_percent(itself['train_detectable'].median())}."
+            f"differences from {_percent(itself['train_detectable'].median())} on."
         )
     if len(others) and others["noise"].max() > 0:
         told.append(f"No pair at {shape} is called faster or slower within {_percent(others['noise'].max())} of 1.")
@@ -171,12 +171,16 @@ def _against(rows: pd.DataFrame, backend: str, versus: str) -> list[str]:
         if verdict == Verdict.SLOWER:
             value, low, high = 1 / value, 1 / high, 1 / low if low > 0 else math.inf
         found[verdict].append(f"{row['cell']} {bracketed(value, low, high, '×')}")
+    noise = rows["noise"].max()
+    undecided = [_speedup(row, "train") for _, row in rows[rows["train_verdict"] == Verdict.UNDECIDED].iterrows()]
+    hidden = noise > 0 and any(one.excludes(1.0) for one in undecided)
+    why = f": noise alone makes {_percent(noise)} here" if hidden else ""
     level = f"{100 * statistics.LEVEL:.0f} %"
     basis = f"(n = {count(rows['pairs'].min())} pairs of processes, {level} each)"
     texts = {
         Verdict.FASTER: f"{backend} trains {{}} faster than {versus} {basis}.",
         Verdict.SLOWER: f"{backend} trains {{}} slower than {versus} {basis}.",
         Verdict.SAME: f"{backend} trains as fast as {versus}: {{}} {basis}.",
-        Verdict.UNDECIDED: f"Undecided between {backend} and {versus}: {{}} {basis}.",
+        Verdict.UNDECIDED: f"Undecided between {backend} and {versus}{why}: {{}} {basis}.",
     }
     return [text.format(listing(found[verdict])) for verdict, text in texts.items() if found[verdict]]
