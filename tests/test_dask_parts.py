@@ -1,11 +1,13 @@
 """What a run on a cluster is made of: parcels, addresses, who is fit, and who runs where."""
 
+import os
 import subprocess
 import sys
 
 import pytest
 
 from harness.errors import HarnessError
+from harness.executors.remote import worker
 from harness.executors.remote.address import require_dask, scheduler_address, warning
 from harness.executors.remote.introduction import gpus
 from harness.executors.remote.link import _reason
@@ -39,6 +41,13 @@ def test_an_address_others_can_listen_to_is_warned_of(address):
 def test_what_is_no_address_is_refused(address):
     with pytest.raises(HarnessError, match="wanted a scheduler's address"):
         scheduler_address(address)
+
+
+def test_a_worker_whose_plugins_hang_says_so(monkeypatch):
+    monkeypatch.setattr(worker, "INTRODUCING", 0.5)
+    files = [("hangs.py", "import threading\n\nthreading.Event().wait()\n")]
+    found = worker._introduction({"tasks": [], "device": "cpu"}, files, os.environ)
+    assert found == {"failed": "its plugins were not imported within 0.5 s"}
 
 
 def test_without_dask_the_command_that_installs_it_is_told(monkeypatch):

@@ -27,6 +27,8 @@ from harness.scratch import scratch
 
 SLOT, GPU = "harness-slot", "GPU"
 """Dask's abstract resources: a slot a thread, and the devices, by the name that Dask's own pages give them."""
+INTRODUCING = 300.0
+"""Seconds that a worker's plugins may take to be imported."""
 
 
 class Guest(WorkerPlugin):
@@ -120,7 +122,17 @@ def _introduction(asked: Mapping[str, Any], files: list[tuple[str, str]], variab
         written = [str(path) for path in write_files(folder, files)]
         request.write_text(canonical.dumps({"files": written, "tasks": asked["tasks"], "device": asked["device"]}))
         command = [sys.executable, "-P", "-m", "harness.executors.remote.introduction", str(request)]
-        done = subprocess.run(command, env=dict(variables), capture_output=True, text=True, errors="replace")
+        try:
+            done = subprocess.run(
+                command,
+                env=dict(variables),
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=INTRODUCING,
+            )
+        except subprocess.TimeoutExpired:
+            return {"failed": f"its plugins were not imported within {INTRODUCING:g} s"}
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
             return {"failed": private(f"its plugins ended a process with exit code {done.returncode}: {last}")}
