@@ -12,9 +12,13 @@ from harness.executors.stopping import Stopping
 from harness.locks import WAITING
 from harness.record import Record, Status
 
+QUIET = 60.0
+"""Seconds after which an output that is no terminal gets a line, too."""
+
 
 class Progress:
-    """Turns a run's events into a live line; where the output is no terminal, one line a record that is not ok.
+    """Turns a run's events into a live line; where the output is no terminal, one line a record that is not ok, and one
+    a minute.
 
     Nothing is drawn while a speed trial runs: the line is refreshed by events only, never by a thread.
     """
@@ -36,6 +40,7 @@ class Progress:
         self._task = self._bar.add_task("planning", total=None, left="")
         self._running: dict[str, str] = {}
         self._waited = False
+        self._told = 0.0
 
     def __enter__(self) -> "Progress":
         self._bar.start()
@@ -84,6 +89,9 @@ class Progress:
         if task.completed and task.total:
             seconds = task.elapsed or 0.0
             left = f"about {seconds / task.completed * (task.total - task.completed):.0f} s left"
+            if not self._console.is_terminal and seconds - self._told >= QUIET and task.completed < task.total:
+                self._told = seconds
+                self._say(f"{task.completed:.0f} of {task.total:.0f}, {left}")
         what = "finishing what runs" if self._stopping.draining else " | ".join(self._running.values())
         self._bar.update(self._task, description=what[:60] or "…", left=left)
         self._bar.refresh()

@@ -108,8 +108,8 @@ def _verdict(section: Section, lead: str, claims: Sequence[str], found: Sequence
     n = min(comparison.difference.mean.n for comparison in found)
     fewest, pairs = fewest_seeds(family), f"{family} pairs" if family > 1 else "one pair"
     if n < fewest:
-        told = f"{'one of ' * (family > 1)}{pairs} of cells"
-        return f"{lead}: n = {n}: too few seeds to tell {told} apart ({fewest} at least)."
+        which = f"{'one of ' * (family > 1)}{pairs} of cells"
+        return f"{lead}: n = {n}: too few seeds to tell {which} apart ({fewest} at least)."
     basis = f"paired by seed, n = {n}, 95 % for {pairs}{' together' * (family > 1)}"
     open_pairs = [f"{section.label(c.less)} and {section.label(c.more)}" for c in _undecided(found)]
     if not claims:
