@@ -105,7 +105,9 @@ class Catalog:
         for missing in self.missing:
             if missing.name == name:
                 raise HarnessError(f"{kind} {name!r} is not available: {missing.reason}")
-        raise unknown(kind, name, entries)
+        error = unknown(kind, name, entries)
+        lost = (f"{missing.name} could not be loaded: {missing.reason}" for missing in self.missing)
+        raise HarnessError(error.message, hint=error.hint or "; ".join(lost))
 
 
 def load(files: Sequence[Path] = ()) -> Catalog:

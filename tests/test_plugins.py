@@ -129,3 +129,21 @@ def test_an_option_that_is_no_plain_value_is_refused(tmp_path):
 def test_a_missing_file_is_said(tmp_path):
     with pytest.raises(HarnessError, match="plugin file"):
         plugins.load([tmp_path / "absent.py"])
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        ("BaseException('beyond')", "BaseException: beyond"),
+        ("Wordless()", "Wordless: its message raises"),
+        ("ValueError('\\x1b[31mred')", r"ValueError: \x1b[31mred"),
+    ],
+)
+def test_whatever_a_file_raises_at_import_is_its_reason_and_told_to_who_looks_for_its_cells(tmp_path, raised, told):
+    file = tmp_path / "broken.py"
+    file.write_text(f"class Wordless(Exception):\n    __str__ = None\n\n\nraise {raised}\n")
+    catalog = plugins.load([file])
+    assert [missing.reason for missing in catalog.missing] == [told]
+    with pytest.raises(HarnessError, match="wanted a cell") as error:
+        catalog.cell(parse("zzz"))
+    assert error.value.hint == f"{file} could not be loaded: {told}"

@@ -53,7 +53,12 @@ def test_pairs_and_ranks_are_shown_only_in_full_and_written_always(write, tmp_pa
     assert not [title for title in plain if any(part in title for part in FULL_ONLY)]
     assert [title for title in full if not any(part in title for part in FULL_ONLY)] == plain
     assert sum("in pairs" in title for title in full) == 5
-    assert "3 tasks together · ranks" in full
+    assert all(re.search(r" · \d+ of \d+ (trials|pairs)", title) for title in full), "n of N"
+    (together,) = (title for title in full if title.startswith("3 tasks together · ranks · "))
+    of_tasks = [
+        re.search(r"(\d+) of (\d+) trials", title) for title in full if " · ranks" in title and title != together
+    ]
+    assert together.endswith(f" {sum(int(n[1]) for n in of_tasks)} of {sum(int(n[2]) for n in of_tasks)} trials")
     assert "3 tasks together" in as_markdown(run, [], tmp_path, content_of(run, full=True))
     assert "3 tasks together" not in as_markdown(run, [], tmp_path, content_of(run))
     assert len(all_tables(run)["comparisons"]) == 6 + 6 + 10 + 10 + 6

@@ -1,13 +1,14 @@
 """What `--full` adds to the tables a reader sees: pairs of cells, and ranks."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 import pandas as pd
 
 from harness.differences import fewest_seeds
 from harness.report import ranking
+from harness.report.sections import Section, sections
 from harness.report.wording import NOTHING, bracketed, count, number, spread
 from harness.resampling import FEWEST_FOR_MEAN
 from harness.store import RunView
@@ -17,16 +18,31 @@ Text = tuple[str, list[dict[str, str]], str]
 
 
 def full_tables(run: RunView) -> Iterator[Text]:
-    """Pairs of cells by task and outcome, then ranks by task and over all tasks."""
+    """Pairs of cells by task and outcome, then ranks by task and over all tasks; n of N in every title."""
+    counted: dict[tuple[Hashable, Hashable], tuple[int, int]]
+    counted = {(str(section.task), section.setting): _counted(section) for section in sections(run)}
     for (task, setting, outcome), rows in ranking.comparisons(run).groupby(["task", "setting", "outcome"], sort=False):
         yield (
-            f"{task} · {setting} · in pairs, by {outcome}",
+            f"{task} · {setting} · in pairs, by {outcome} · {_of([counted[task, setting]])}",
             [_pair(row) for _, row in rows.iterrows()],
             _pairs_note(rows),
         )
+    together: list[tuple[int, int]] = []
     for (task, setting), rows in ranking.standings(run).groupby(["task", "setting"], sort=False):
-        title = " · ".join(str(part) for part in (task, setting, "ranks") if part != "")
+        one = counted.get((task, setting))
+        together += [one] if one else []
+        counts = [one] if one else together
+        title = " · ".join(str(part) for part in (task, setting, "ranks", _of(counts)) if part != "")
         yield title, [_standing(row) for _, row in rows.iterrows()], _standings_note(rows)
+
+
+def _counted(section: Section) -> tuple[int, int]:
+    return sum(group.n for group in section.groups), sum(group.planned for group in section.groups)
+
+
+def _of(counts: list[tuple[int, int]]) -> str:
+    results, planned = zip(*counts, strict=True)
+    return f"{sum(results)} of {sum(planned)} trials"
 
 
 def _pair(row: "pd.Series[Any]") -> dict[str, str]:
