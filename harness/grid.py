@@ -84,6 +84,8 @@ class Grid:
             raise unknown("dtype", self.dtype, DTYPES)
         if self.device not in ("cpu", "cuda"):
             raise unknown("device", self.device, ("cpu", "cuda"))
+        if not self.title.isprintable():
+            raise HarnessError(f"wanted a title of one line, found {self.title!r}")
         if self.seeds < 1:
             raise HarnessError(f"wanted at least 1 seed, found {self.seeds}")
         check_timeout(self.timeout)

@@ -120,6 +120,7 @@ def test_a_mistake_is_answered_in_words(catalog, flags, said):
         ({"speed": [{"shape": {"batch": 0}}]}, "above 0"),
         ({"cells": 3}, "a list of words"),
         ({"seeds": "many"}, "a whole number"),
+        ({"title": "\x1b[2Jgone"}, "a title of one line"),
     ],
 )
 def test_a_mistake_in_a_grid_file_is_answered_in_words(plain, said):
