@@ -44,10 +44,10 @@ def count(cell: Cell, I: int, H: int) -> Count:
     tally = Tally()
     p = {name: Symbol(tally, shape) for name, shape in cell.parameters(I, H).items()}
     shapes: list[Axes] = [(BATCH, *shape) for shape in cell.states(I, H).values()]
-    state = tuple(Symbol(tally, shape) for shape in shapes)
-    new: Any = cell.step(RecordingOps(tally), p, Symbol(tally, (BATCH, I)), state)
-    if isinstance(new, Symbol):
-        raise HarnessError("wanted a step that returns a tuple of states, found one array", hint="return (h,)")
+    new: Any = cell.step(RecordingOps(tally), p, Symbol(tally, (BATCH, I)), tuple(Symbol(tally, s) for s in shapes))
+    if not isinstance(new, tuple | list):
+        told = "one array" if isinstance(new, Symbol) else type(new).__name__
+        raise HarnessError(f"wanted a step that returns a tuple of states, found {told}", hint="return (h,)")
     found = [part._axes if isinstance(part, Symbol) else type(part).__name__ for part in new]
     if found != shapes:
         named = ", ".join(cell.states(I, H))

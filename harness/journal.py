@@ -44,9 +44,9 @@ def scan(path: Path) -> Iterator[bytes]:
 
     Raises HarnessError where they cannot be read.
     """
-    if not path.exists():
-        return
     try:
+        if not path.exists():
+            return
         if not path.is_file():
             raise HarnessError(f"wanted a file, found something else at {path}")
         with path.open("rb") as file:

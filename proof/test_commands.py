@@ -30,6 +30,8 @@ BEFORE = {
     "tracking.md": ("git checkout -q -b mine && git commit -q --allow-empty -m mine",),
 }
 """By page, what its reader has done before."""
+OWN = {"git commit …;": "", "../node1/results …": "../node1", "$base": "main"}
+"""What a page leaves to its reader, or sets in a line of its own that calls no program of ours."""
 MODULE = "import torch\n\n\nclass MyRecurrence(torch.nn.GRU):\n    pass\n"
 EXITS = {"--fail-if": {0, 3}, "--expect": {1}, "harness dashboard": {130}}
 """Exit codes other than 0: undecided on a busy machine; an expected failure that passes; what Ctrl-C ends."""
@@ -63,7 +65,9 @@ class Reader:
             trial = re.search(r'"id":"(\w+)"', runs[-1].read_text("utf-8"))
             line = line.replace("3f2a", trial[1] if trial else "3f2a")
             line = re.sub(r"20300101-\d{6}-quick", runs[-1].parent.name, line)
-        return line.replace("git commit …;", "").replace("../node1/results …", "../node1")
+        for words, own in OWN.items():
+            line = line.replace(words, own)
+        return line
 
     def types(self, line: str) -> subprocess.CompletedProcess[str]:
         """What becomes of it; a program that serves is interrupted once it does."""

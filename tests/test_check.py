@@ -136,6 +136,7 @@ def harness_cells():
         ({"c": "ops.gelu(c)"}, "vocabulary", "and of ops: sigmoid tanh relu exp"),
         ({"c": "torch.relu(c)"}, "vocabulary", "the step uses torch.relu, in mine.py, line 21"),
         ({"returned": "c"}, "vocabulary", "a tuple of states, found one array (hint: return (h,))"),
+        ({"returned": "None"}, "vocabulary", "a tuple of states, found NoneType (hint: return (h,))"),
         ({"returned": "(c,)"}, "vocabulary", "returns states of shapes [('B', 3), ('B', 3)] (h, c), found [('B', 3)]"),
         ({"c": "c[5]['gate']"}, "vocabulary", "the index 5"),
         ({"c": "p['v'] * c"}, "runs at all", "KeyError: 'v', in mine.py, line 21: c = p['v'] * c"),

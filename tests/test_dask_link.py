@@ -1,5 +1,6 @@
 """The driver's end of a cluster, where something of it dies at the worst moment: what it then says, and what not."""
 
+import re
 import socket
 import tempfile
 import threading
@@ -24,7 +25,7 @@ from harness.executors.remote.parcel import question
 from harness.executors.remote.worker import SLOT
 from harness.executors.stopping import Stopping
 from harness.isolation.request import Request
-from harness.locks import TimingTurn
+from harness.locks import TIMING, TimingTurn
 from harness.settings import LayerShape
 from harness.trial import Subject, Trial
 
@@ -117,7 +118,7 @@ def test_a_worker_that_comes_back_to_its_address_unseen_is_another_one(cluster, 
         link.ask("key", {"trial": {"measure": "accuracy"}}, came.address, {SLOT: 1})
         worker.kill()
         worker.wait()
-        cluster.work("one", "--worker-port", came.address.rpartition(":")[2])
+        cluster.work("one", "--worker-port", came.address.rpartition(":")[2], TMPDIR=str(cluster.folder))
         link._on_loop(link._look()).result()
         found = heard(link, Answered)
         assert found[:2] == [Left(came.address), Answered("key", reason=f"ConnectionError: {GONE}")]
@@ -145,7 +146,8 @@ def test_a_timing_that_nobody_waits_for_any_more_does_not_begin_when_its_turn_co
         with TimingTurn() as ours:
             ours.wait()
             link.ask("unwanted", question(request), came.address, {SLOT: 1})
-            while "-> FLOCK" not in Path("/proc/locks").read_text():
+            waits = re.compile(rf"-> FLOCK .*:{(cluster.folder / TIMING).stat().st_ino} ")
+            while not waits.search(Path("/proc/locks").read_text()):
                 time.sleep(0.01)
             link.drop("unwanted")
             while link._client.run(lambda dask_worker: dask_worker.state.tasks["unwanted"].state) != {
@@ -161,6 +163,7 @@ def test_a_timing_that_nobody_waits_for_any_more_does_not_begin_when_its_turn_co
 
 def test_a_worker_that_does_not_introduce_itself_keeps_no_run_from_beginning(cluster, monkeypatch):
     monkeypatch.setattr(dask, "PATIENCE", 1.0)
+    monkeypatch.setattr(link_module, "LOOK", 0.1)
     monkeypatch.setattr(link_module, "FAREWELL", 0.5)
     cluster.work("two")
     cluster.processes["two"].suspend()

@@ -41,7 +41,8 @@ def command(
     asked = ask(targets, (*plugins, *own))
     found = [expecting(results, expectations) for results in asked.subjects]
     if as_json:
-        click.echo(json.dumps({"schema": 1, "subjects": [as_plain(results) for results in found]}, ensure_ascii=False))
+        plain = {"subjects": [as_plain(results) for results in found], "impossible": asked.impossible}
+        click.echo(json.dumps({"schema": 1, **plain}, ensure_ascii=False))
     elif markdown:
         click.echo("\n".join(as_markdown(results) for results in found))
     else:

@@ -78,9 +78,9 @@ def execute(
     """Runs requests on a fork server, `slots` at a time; yields what begins and what ends.
 
     Requests are taken as slots become free, once the server is ready: no clock runs while it imports. Between events it
-    sleeps in one `select`, or, for a trial that is timed,
-    until it is this process's turn. Once `stopping` drains, nothing new begins and what is timed is given up,
-    unreported; once it aborts, it returns and nothing more is reported: what runs ends with the server.
+    sleeps in one `select`, or, for a trial that is timed, until it is this process's turn. Once `stopping` drains,
+    nothing new begins and what is timed is given up, unreported; once it aborts, it returns and nothing more is
+    reported: what runs ends with the server.
     """
     waiting = iter(requests)
     with closing(Children(server)) as children:

@@ -153,11 +153,11 @@ def read_result(folder: Path) -> Result | None:
     A pipe, a device or terabytes of nothing may lie in its place: what is read is a file of a result's size.
     """
     path = folder / RESULT
-    if not path.exists() and not path.is_symlink():
-        return None
-    if not path.is_file() or path.stat().st_size > LONGEST:
-        raise ValueError("the result is not of its form: no file of a result's size")
     try:
+        if not path.exists() and not path.is_symlink():
+            return None
+        if not path.is_file() or path.stat().st_size > LONGEST:
+            raise ValueError("the result is not of its form: no file of a result's size")
         envelope: dict[str, Any] = json.loads(path.read_text("utf-8"))
         if envelope["sha256"] != _checksum(envelope["data"]):
             raise ValueError("the result's checksum is wrong")

@@ -15,6 +15,7 @@ from harness.conformance.gate import build_layer
 from harness.conformance.reference import FORM, Objection
 from harness.conformance.report import Check as Found
 from harness.conformance.report import GateReport
+from harness.errors import in_a_line
 from harness.kit import hints
 from harness.kit.behaviour import CLAIMS, furthest_apart
 from harness.kit.checks import LAYER
@@ -85,7 +86,7 @@ def _found(pair: Pair) -> Iterator[tuple[str, Told]]:
         if FORM not in failed:
             yield from _claims(pair)
     except Exception as error:  # noqa: BLE001 — whatever an author's code raises is a finding
-        line, found = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}", place(error)
+        line, found = in_a_line(error), place(error)
         yield "runs at all", (Outcome.FAILED, "", f"{line}, in {found}" if found else line, "")
 
 
@@ -231,7 +232,7 @@ def _claims(pair: Pair) -> Iterator[tuple[str, Told]]:
         try:
             contradictions = [*claim(probe, pair.backend)]
         except Exception as error:  # noqa: BLE001 — the next claim is asked all the same
-            contradictions = [f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"]
+            contradictions = [in_a_line(error)]
         told = ", ".join(contradictions[:3])
         yield name, (Outcome.FAILED, str(PROBE), told, "") if told else (Outcome.PASSED, "", "", "")
 

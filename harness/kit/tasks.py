@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from harness.errors import in_a_line
 from harness.kit.belonging import answers_belong_to_their_questions
 from harness.kit.checks import TASK
 from harness.kit.examples import (
@@ -62,7 +63,7 @@ def _asked(claim: Claim, task: Task) -> tuple[Outcome, str]:
     except Unseen as reason:
         return Outcome.SKIPPED, str(reason)
     except Exception as error:  # noqa: BLE001 — whatever an author's code raises is a finding
-        return Outcome.FAILED, f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        return Outcome.FAILED, in_a_line(error)
     return (Outcome.FAILED, "; ".join(found[:3])) if found else (Outcome.PASSED, "")
 
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from distributed.security import Security
 
+from harness.errors import in_a_line
 from harness.executors.remote import worker
 from harness.executors.remote.mailbox import Mailbox
 from harness.executors.remote.needs import Needs
@@ -218,8 +219,7 @@ class Link:
 
 def _reason(error: BaseException) -> str:
     """What is recorded of an error: its kind and its first line, without addresses, which name somebody's machines."""
-    first = (str(error).splitlines() or ["no message"])[0]
-    return f"{type(error).__name__}: {ADDRESS.sub('an address', first)}"
+    return ADDRESS.sub("an address", in_a_line(error))
 
 
 async def _result(future: Any) -> bytes:
