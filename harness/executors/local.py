@@ -148,6 +148,11 @@ class Children:
         """For `select`: readable when something has ended. Another one after the server was replaced."""
         return self._server.fileno()
 
+    @property
+    def ready(self) -> bool:
+        """Whether a trial may begin: its clock does not run while the server imports."""
+        return self._server.ready
+
     def patience(self) -> float | None:
         """Seconds until the next deadline; None where nothing runs."""
         deadlines = [entry.deadline for entry in self._running.values()]

@@ -13,6 +13,8 @@ from harness.task import Batch, Kind, Problem, Symbols, Task
 Numbers = NDArray[Any]
 BATCHES, PLACES = 8, 4
 """Of so many batches, so many steps from the start and from the end are looked at one by one, and all together."""
+MOST_SYMBOLS = 64
+"""Of larger alphabets, symbols with the same remainder are one."""
 RARE = 0.01
 """A symbol that fewer examples have, or fewer lack, says nothing: two such coincide by chance."""
 SHUFFLES = 99
@@ -53,7 +55,8 @@ def _answers(batch: Batch, asked: Problem) -> tuple[Numbers, bool, int]:
 
 def _features(steps: Numbers, are_symbols: bool, size: int) -> Numbers:
     """[B, …] of [T, B] or [T, B, N]: the first and last steps, the mean over all, and that of products of numbers."""
-    values = np.eye(size, dtype=np.float32)[steps] if are_symbols else steps
+    few = min(size, MOST_SYMBOLS)
+    values = np.eye(few, dtype=np.float32)[steps % few] if are_symbols else steps
     T, B = values.shape[:2]
     near = np.minimum(np.arange(PLACES), T - 1)
     parts = [values[near], values[T - 1 - near], values.mean(axis=0, keepdims=True)]

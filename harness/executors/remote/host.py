@@ -102,10 +102,13 @@ class Host:
             self._settle(running, reason)
 
     def _go_on(self, children: Children, running: dict[Path, _Job], room: Room) -> bool:
-        """Sleeps until something happens, and does it. Returns whether there may be more to do."""
-        patience = children.patience()
-        ready = wait([children.fileno(), self._orders.fileno()], IDLE if patience is None else patience)
-        for order in self._orders.take():
+        """Sleeps until something happens, and does it. Returns whether there may be more to do.
+
+        Orders are heard once a trial can begin.
+        """
+        patience, heard = children.patience(), [self._orders] if children.ready else []
+        ready = wait([children.fileno(), *map(Mailbox.fileno, heard)], IDLE if patience is None else patience)
+        for order in (order for box in heard for order in box.take()):
             if isinstance(order, _Close):
                 return False
             if isinstance(order, _Job):

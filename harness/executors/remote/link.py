@@ -193,7 +193,7 @@ class Link:
         another one, and does not know what it was asked before.
         """
         found = await asyncio.wait_for(self._client.scheduler.identity(), CONNECT)
-        present = {address: worker["local_directory"] for address, worker in found["workers"].items()}
+        present = {address: worker.get("local_directory", "") for address, worker in found["workers"].items()}
         for address in [address for address, one in self._present.items() if one.folder != present.get(address)]:
             self._present.pop(address).gone.set()
             self._greeted.discard(address)

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from concurrent.futures import Future
+from contextlib import ExitStack
 from typing import Any
 
 import dask
@@ -88,16 +89,17 @@ async def _wait(turn: TimingTurn) -> float:
     """Waits for a turn in a thread that keeps no process from its end: what it waits for may be anybody's timing."""
     if turn.held:
         return 0.0
-    loop = asyncio.get_running_loop()
-    waited: asyncio.Future[float] = loop.create_future()
+    waited: Future[float] = Future()
+    waited.set_running_or_notify_cancel()  # from now on nobody's but the thread's to settle
 
     def wait() -> None:
-        with suppress(OSError, RuntimeError):  # its task or its loop has ended meanwhile
-            seconds = turn.wait()
-            loop.call_soon_threadsafe(lambda: None if waited.done() else waited.set_result(seconds))
+        try:
+            waited.set_result(turn.wait())
+        except OSError as error:  # its task has ended meanwhile, and closed the lock
+            waited.set_exception(error)
 
     threading.Thread(target=wait, name="harness-turn", daemon=True).start()
-    return await waited
+    return await asyncio.wrap_future(waited)
 
 
 async def part(parcel: bytes, dask_worker: Worker) -> None:
