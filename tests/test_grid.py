@@ -1,9 +1,12 @@
 """Grids, flags and plans: the same words always ask the same questions."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.differences import fewest_seeds
 from harness.errors import HarnessError
 from harness.grid import load_grid, parse_grid, shipped_grids
 from harness.planning import gates_of, plan
@@ -27,6 +30,13 @@ def test_the_quick_grid_is_four_cells_and_three_tasks_with_every_gate(catalog):
     gates = {t.id for t in planned.of("conformance")}
     assert {gate.id for t in planned.of("accuracy", "speed", "memory") for gate in gates_of(t)} == gates
     assert any("gru_reset_before@torch" in sentence for sentence in planned.impossible)
+
+
+@pytest.mark.parametrize("task", ["adding", "copy_memory"])
+def test_the_quick_grid_has_seeds_enough_to_tell_its_cells_apart(task, catalog):
+    trainings = [trial for trial in _plan(catalog).of("accuracy") if trial.task.name == task]
+    cells = {str(trial.cell) for trial in trainings}
+    assert len(trainings) / len(cells) >= fewest_seeds(math.comb(len(cells), 2))
 
 
 def test_ids_are_stable_and_unique(catalog):
