@@ -155,11 +155,15 @@ def plain_numbers(axis: Any) -> None:
 
 
 def save(made: Figure, path: Path) -> Path:
-    """Writes the figure in the format of the path's ending, the same bytes for the same figure."""
+    """Writes the figure in the format of the path's ending, the same bytes for the same figure.
+
+    Its layout is settled by the first time: it takes as long as all the rest.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     nameless = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
     with rc_context(VECTORS):
         made.savefig(path, dpi=DPI, metadata=nameless[path.suffix[1:]])
+    made.set_layout_engine("none")
     return path
 
 
