@@ -77,7 +77,8 @@ def _kept(done: pd.DataFrame) -> list[str]:
     fitted = done[np.isfinite(done["numbers_per_TBH"])]
     if fitted.empty:
         return []
-    rows = fitted.sort_values("numbers_per_TBH").groupby("cell", sort=False)
+    numbers = fitted["numbers_per_TBH"].astype(float).round(6)  # fits of equals differ in their last bits
+    rows = fitted.assign(numbers=numbers).sort_values(["numbers", "backend"]).groupby("cell", sort=False)
     parts = [
         f"{cell} "
         + " · ".join(f"{numbers_told(*r[NUMBERS].astype(float))} ({r['backend']})" for _, r in of_cell.iterrows())
