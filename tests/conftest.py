@@ -21,6 +21,14 @@ settings.load_profile("harness")
 HERE = Path(__file__).parent
 collect_ignore = ["example_plugin"]  # a distribution with tests of its own: test_example_plugin.py runs them
 
+LONGEST = ("write_a_cell", "runner", "dask", "track", "compare", "replay", "speed", "memory_unseen", "gpu_check")
+"""Files of tests that are given out first, each whole: last, they would keep one worker while the other waits."""
+
+
+def pytest_collection_modifyitems(items):
+    places = {f"test_{name}": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
 
 @pytest.fixture(scope="session")
 def catalog():
