@@ -125,6 +125,17 @@ def test_every_command_in_a_page_is_understood(one):
             understood(words)
 
 
+def test_every_command_that_a_page_of_results_offers_is_understood():
+    offered = [
+        words
+        for page in sorted((ROOT / "harness").glob("*/pages/*.html"))
+        for words in re.findall(r"<code>(harness [a-z][^<{]*)</code>", page.read_text("utf-8"))
+    ]
+    assert offered
+    for words in offered:
+        understood(shlex.split(words)[1:])
+
+
 def test_a_command_that_is_not_understood_is_noticed():
     text = "```sh\nharness run --cells all  # all\n```\nor `harness compare --sells all`"
     (good,), (bad,) = commands(text), mentions(text)
