@@ -68,11 +68,13 @@ def grid(tmp_path):
     return Grid(tmp_path)
 
 
-def kill_at_a_random_moment(grid: Grid, draw: random.Random) -> bool:
-    """One kill in four falls before the first trial, into imports and planning. Returns whether it lived until then."""
+def kill_at_a_random_moment(grid: Grid, draw: random.Random, share: int) -> bool:
+    """One kill in four falls before the first trial, into imports and planning; `share`: the trials that are left for
+    each kill. Returns whether it lived until then.
+    """
     run, before = grid.start("killed"), grid.lines("killed")
-    wanted = before + draw.randint(1, 6) * (draw.random() < 0.75)
-    pause = draw.uniform(0, 0.4) if wanted > before else draw.uniform(0, 6)
+    wanted = before + draw.randint(1, max(1, 2 * share - 1)) * (draw.random() < 0.75)
+    pause = draw.uniform(0, 0.2) if wanted > before else draw.uniform(0, 6)
     while wanted > before and run.poll() is None and grid.lines("killed") < wanted:
         time.sleep(0.005)
     time.sleep(pause)
@@ -87,7 +89,8 @@ def kill_at_a_random_moment(grid: Grid, draw: random.Random) -> bool:
 def test_a_runner_killed_at_random_moments_loses_nothing_and_leaves_nothing(grid):
     expected = grid.finish("whole")
     draw = random.Random(SEED)
-    killed = sum(kill_at_a_random_moment(grid, draw) for _ in range(KILLS))
+    shares = ((len(expected) - grid.lines("killed")) // left for left in range(KILLS, 0, -1))
+    killed = sum(kill_at_a_random_moment(grid, draw, share) for share in shares)
     recorded = grid.lines("killed")
     assert grid.finish("killed") == expected
     asked = Counter(record.id for _, record in store.read_all(grid.folder / "killed"))
