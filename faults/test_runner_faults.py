@@ -74,7 +74,7 @@ def kill_at_a_random_moment(grid: Grid, draw: random.Random, share: int) -> bool
     """
     run, before = grid.start("killed"), grid.lines("killed")
     wanted = before + draw.randint(1, max(1, 2 * share - 1)) * (draw.random() < 0.75)
-    pause = draw.uniform(0, 0.2) if wanted > before else draw.uniform(0, 6)
+    pause = draw.uniform(0, 0.2) if wanted > before else draw.uniform(0, 2)
     while wanted > before and run.poll() is None and grid.lines("killed") < wanted:
         time.sleep(0.005)
     time.sleep(pause)
