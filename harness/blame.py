@@ -1,5 +1,6 @@
 """Somebody else's code that raises: who, what and where, in words."""
 
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,14 +9,15 @@ from pathlib import Path
 from harness.errors import HarnessError, in_a_line
 
 OURS = Path(__file__).parent
-LIBRARIES = {"numpy", "torch"}
+LIBRARIES = ("numpy", "torch")
 
 
 def place(error: BaseException) -> str:
     """File and line of the author's that raised: the last frame outside the harness, NumPy and torch; or nothing."""
+    loaded = [Path(sys.modules[name].__file__ or "").parent for name in LIBRARIES if name in sys.modules]
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         file = Path(frame.filename)
-        if OURS not in file.parents and not LIBRARIES & set(file.parts):
+        if not {OURS, *loaded} & set(file.parents):
             return f"{file.name}, line {frame.lineno}" + (f": {frame.line}" if frame.line else "")
     return ""
 

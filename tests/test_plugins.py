@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from harness import plugins
+from harness.blame import place
 from harness.errors import HarnessError
 from harness.grid import load_grid
 from harness.planning import plan
@@ -104,6 +105,15 @@ def test_loading_twice_gives_separate_catalogs(mgu_file):
     assert "mgu" in plugins.load([mgu_file]).cells
     assert "mgu" not in plugins.load().cells
     assert "torch" not in vars(sys.modules["harness.plugins"])
+
+
+def test_the_authors_line_is_named_below_numpys_and_in_a_folder_of_any_name(tmp_path):
+    (tmp_path / "numpy").mkdir()
+    file = tmp_path / "numpy" / "mine.py"
+    file.write_text("import numpy as np\nnp.linalg.inv(np.zeros((2, 3)))\n")
+    with pytest.raises(ValueError, match="square") as caught:
+        exec(compile(file.read_text(), file, "exec"), {})
+    assert place(caught.value) == "mine.py, line 2: np.linalg.inv(np.zeros((2, 3)))"
 
 
 def test_a_cell_that_fails_while_it_is_planned_is_blamed_and_the_others_are_planned(tmp_path):

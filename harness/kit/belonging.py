@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness import seeds
 from harness.kit.examples import drawn
 from harness.task import Batch, Kind, Problem, Symbols, Task
 
@@ -40,7 +41,7 @@ def _correlations(task: Task) -> tuple[float, float]:
     batches = [drawn(task, k) for k in range(BATCHES)]
     inputs = _varying([_features(batch.x, isinstance(asked.source, Symbols), asked.source.size) for batch in batches])
     targets = _varying([_features(*_answers(batch, asked)) for batch in batches])
-    shuffle, starts = np.random.default_rng(0), np.cumsum([0, *(batch.x.shape[1] for batch in batches)])
+    shuffle, starts = seeds.stream(0, "kit", "shuffle"), np.cumsum([0, *(batch.x.shape[1] for batch in batches)])
     shuffled = [_largest(inputs, targets[_within(shuffle, starts)]) for _ in range(SHUFFLES)]
     return _largest(inputs, targets), max(shuffled)
 

@@ -106,9 +106,10 @@ class Host:
 
         Orders are heard once a trial can begin.
         """
-        patience, heard = children.patience(), [self._orders] if children.ready else []
-        ready = wait([children.fileno(), *map(Mailbox.fileno, heard)], IDLE if patience is None else patience)
-        for order in (order for box in heard for order in box.take()):
+        patience, hears = children.patience(), children.ready
+        sources = [children.fileno(), self._orders.fileno()] if hears else [children.fileno()]
+        ready = wait(sources, IDLE if patience is None else patience)
+        for order in self._orders.take() if hears else ():
             if isinstance(order, _Close):
                 return False
             if isinstance(order, _Job):
